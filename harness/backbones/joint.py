@@ -1,0 +1,113 @@
+"""The joint text-and-image encoder around an unmodified encoder-decoder of transformers.
+
+Only the encoder's front door is ours: embed, concatenate [prompt; text; visual], mask, and loop over
+transformers' own layers. The decoder, attention, cache and generation are transformers'. Placement follows
+VL-Adapter (CVPR 2022, section 3) and its published code.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import pad
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
+
+from harness.backbones.visual import VisualEmbedding
+from methods.sites import M, Site
+
+
+class JointBackbone(nn.Module, ABC):
+    """A language model that reads text and visual features; fulfils `methods.Backbone`.
+
+    Shapes: b examples, l text tokens, i images, n visual tokens per image, p prompt tokens, t target tokens.
+    """
+
+    family: ClassVar[str]
+    published_generation: ClassVar[Mapping[str, Any]]  # settings of the published checkpoint's generation
+
+    def __init__(
+        self, lm: PreTrainedModel, feature_width: int, generation: Mapping[str, Any] | None = None
+    ) -> None:
+        """``generation`` overrides single settings of the published checkpoint's generation."""
+        super().__init__()
+        self.generation = {**self.published_generation, **(generation or {})}
+        self.random_rows = (
+            0  # last rows of the token table that no checkpoint holds: added and drawn at random
+        )
+        self.lm = lm.requires_grad_(False)
+        self.width: int = lm.config.d_model
+        self.visual = VisualEmbedding(feature_width, self.width, self.new_norm)
+        self.initialise(self.visual)
+        self.prompts = nn.ModuleList()
+        self.sites: tuple[Site, ...] = tuple(self.site_table())
+        self.own_modules = tuple(self.modules())  # what is here before a method attaches
+
+    @abstractmethod
+    def new_norm(self) -> nn.Module:
+        """Build a normalisation layer of this family."""
+
+    @abstractmethod
+    def initialise(self, module: M) -> M:
+        """Apply the family's rule for new modules."""
+
+    @abstractmethod
+    def site_table(self) -> list[Site]:
+        """List every residual sub-layer once."""
+
+    @abstractmethod
+    def run_encoder(self, prompts: list[Tensor], ids: Tensor, visual: Tensor, mask: Tensor) -> Tensor:
+        """Run the encoder over [prompts; text; visual].
+
+        prompts (b, p, width), ids (b, l), visual (b, i·n, width), mask (b, s) -> states (b, s, width),
+        s = p + l + i·n.
+        """
+
+    def encode(self, ids: Tensor, mask: Tensor, features: Tensor) -> tuple[BaseModelOutput, Tensor]:
+        """Read text and images: ids, mask (b, l), features (b, i, n, feature width).
+
+        Returns the states (b, p + l + i·n, width) and their mask; prompts and visual tokens are never masked.
+        """
+        visual = self.visual(features, self.lm.get_input_embeddings().weight)  # (b, i·n, width)
+        prompts = [module()[None].expand(len(ids), -1, -1) for module in self.prompts]
+        before = sum(vectors.shape[1] for vectors in prompts)
+        mask = pad(pad(mask, (before, 0), value=1), (0, visual.shape[1]), value=1)
+        return BaseModelOutput(last_hidden_state=self.run_encoder(prompts, ids, visual, mask)), mask
+
+    def forward(self, ids: Tensor, mask: Tensor, features: Tensor, labels: Tensor) -> Tensor:
+        """Teacher-forced logits (b, t, vocabulary) for labels (b, t), padded with -100."""
+        states, mask = self.encode(ids, mask, features)
+        # Given labels, transformers would compute a loss of its own besides the trainer's.
+        decoder_ids = self.lm.prepare_decoder_input_ids_from_labels(labels)  # type: ignore[operator]
+        return self._decode(states, mask, decoder_ids)  # (b, t, vocabulary)
+
+    def next_token_logits(self, ids: Tensor, mask: Tensor, features: Tensor, decoder_ids: Tensor) -> Tensor:
+        """Logits (b, vocabulary) after the decoder has read decoder_ids (b, t)."""
+        states, mask = self.encode(ids, mask, features)
+        return self._decode(states, mask, decoder_ids)[:, -1]
+
+    @torch.no_grad()
+    def generate(self, ids: Tensor, mask: Tensor, features: Tensor, beams: int, max_length: int) -> Tensor:
+        """Token ids (b, up to max_length) from the start token on, with key-value cache."""
+        states, mask = self.encode(ids, mask, features)
+        settings = dict(self.generation)
+        if beams == 1:
+            settings.pop("early_stopping", None)  # a setting of beam search
+        return self.lm.generate(  # type: ignore[operator]
+            encoder_outputs=states,
+            attention_mask=mask,
+            num_beams=beams,
+            max_length=max_length,
+            do_sample=False,
+            **settings,
+        )
+
+    def _decode(self, states: BaseModelOutput, mask: Tensor, decoder_ids: Tensor) -> Tensor:
+        """Logits (b, t, vocabulary) at every position of decoder_ids (b, t)."""
+        return self.lm(
+            encoder_outputs=states, attention_mask=mask, decoder_input_ids=decoder_ids, use_cache=False
+        ).logits

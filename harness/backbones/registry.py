@@ -1,0 +1,317 @@
+"""Which backbones exist, how to build them without weights, and where their weights come from.
+
+A hub backbone (``bart-base``) is read from a local folder or the Hugging Face cache; an embedded one
+(``mini-bart``) ships with the project. Only safetensors are read, and no code from a checkpoint is ever run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import file_digest, sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from huggingface_hub import snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import (
+    BartConfig,
+    BartForConditionalGeneration,
+    GenerationConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
+
+from harness.backbones.bart import JointBart
+from harness.backbones.joint import JointBackbone
+from harness.errors import Unavailable, UserError, unknown
+
+CONFIG, WEIGHTS, TOKENIZER = FILES = ("config.json", "model.safetensors", "tokenizer.json")
+EMBEDDED = Path(__file__).parent / "embedded"
+ADDED_ROWS_SEED = 9595  # of the token rows that a hub backbone gains; the published code's default seed
+
+
+@dataclass(frozen=True)
+class BackboneSpec:
+    """What is known about a backbone without its weights. Either ``hub`` or ``embedded`` is set."""
+
+    name: str
+    title: str
+    family: str  # a key of `FAMILIES`
+    encoder: str  # the image encoder whose features it reads in real runs
+    feature_widths: Mapping[str, int]  # by kind of suite, as in the papers; for parameter tables
+    config: Mapping[str, Any] = field(default_factory=dict)  # of a hub backbone, before tokens are added
+    hub: str = ""  # Hugging Face id
+    embedded: Path | None = None  # folder with `FILES`
+    added_tokens: tuple[str, ...] = ()  # appended to the vocabulary, in this order
+    generation: Mapping[str, Any] = field(default_factory=dict)  # overrides of the family's settings
+
+
+@dataclass(frozen=True)
+class Family:
+    """transformers' classes of a family and the joint backbone around them."""
+
+    joint: type[JointBackbone]
+    config: type[PretrainedConfig]
+    model: type[PreTrainedModel]
+
+
+@dataclass(frozen=True)
+class LoadedBackbone:
+    """A backbone with its pre-trained weights, on the CPU in float32."""
+
+    model: JointBackbone
+    tokenizer: PreTrainedTokenizerFast
+    fingerprint: str  # digest of the weights, the tokenizer and the configuration
+
+
+FAMILIES: Mapping[str, Family] = {"bart": Family(JointBart, BartConfig, BartForConditionalGeneration)}
+
+BART_BASE = {
+    "vocab_size": 50265,
+    "d_model": 768,
+    "encoder_layers": 6,
+    "decoder_layers": 6,
+    "encoder_attention_heads": 12,
+    "decoder_attention_heads": 12,
+    "encoder_ffn_dim": 3072,
+    "decoder_ffn_dim": 3072,
+    "max_position_embeddings": 1024,
+    "activation_function": "gelu",
+    "dropout": 0.1,
+    "attention_dropout": 0.1,
+    "activation_dropout": 0.1,
+    "init_std": 0.02,
+    "scale_embedding": False,
+}
+
+# Both in descending order, so that <vis_extra_id_0> is the last id and image token j reads row V - 1 - j.
+VL_BART_TOKENS = tuple(f"<{name}_{i}>" for name in ("extra_id", "vis_extra_id") for i in reversed(range(100)))
+
+SPECS: Mapping[str, BackboneSpec] = {
+    spec.name: spec
+    for spec in (
+        BackboneSpec(
+            name="mini-bart",
+            title="mini-BART (embedded)",
+            family="bart",
+            encoder="mini-clip",
+            feature_widths={"image-text": 128},
+            embedded=EMBEDDED / "mini-bart",
+            generation={
+                "no_repeat_ngram_size": 0
+            },  # its captions may repeat three words: "and a red ... and a red"
+        ),
+        BackboneSpec(
+            name="bart-base",
+            title="VL-BART (BART-base)",
+            family="bart",
+            encoder="clip-vit-b32",
+            feature_widths={"image-text": 2048, "video-text": 512},
+            config=BART_BASE,
+            hub="facebook/bart-base",
+            added_tokens=VL_BART_TOKENS,
+        ),
+    )
+}
+
+
+def known() -> tuple[str, ...]:
+    """Names of all backbones."""
+    return tuple(SPECS)
+
+
+def get(name: str) -> BackboneSpec:
+    """Look a backbone up by name.
+
+    Raises:
+        UserError: there is no such backbone; names the nearest ones.
+    """
+    if name not in SPECS:
+        raise UserError(unknown("backbone", name, SPECS))
+    return SPECS[name]
+
+
+def on_meta(spec: BackboneSpec, kind: str, feature_width: int | None = None) -> JointBackbone:
+    """Build a backbone on torch's meta device: names and shapes are real, but there are no numbers.
+
+    ``feature_width`` defaults to that of the kind of suite in the papers.
+
+    Raises:
+        UserError: the backbone serves no suites of this kind.
+        Unavailable: the configuration of an embedded backbone is not there.
+    """
+    if kind not in spec.feature_widths:
+        raise UserError(
+            f"backbone {spec.name!r} has no {kind} suites; it has: {', '.join(spec.feature_widths)}"
+        )
+    family = FAMILIES[spec.family]
+    values = dict(spec.config) if spec.embedded is None else _read_config(spec, spec.embedded)
+    config = family.config(**values)
+    config.vocab_size += len(spec.added_tokens)
+    with torch.device("meta"):
+        model = family.joint(
+            family.model(config), feature_width or spec.feature_widths[kind], spec.generation
+        )
+    model.random_rows = len(spec.added_tokens)
+    return model
+
+
+def missing(spec: BackboneSpec, weights: Path | None = None) -> str | None:
+    """Return None if the weights are on this machine, else one sentence: what is missing, how to get it."""
+    if weights is not None:
+        return _absent(weights, "--weights names a folder that holds " + ", ".join(FILES))
+    if spec.embedded is not None:
+        return _absent(spec.embedded, "make them with `python -m harness pretrain`")
+    if all(isinstance(try_to_load_from_cache(spec.hub, name), str) for name in FILES):
+        return None
+    return (
+        f"the weights of {spec.name} are not on this machine; "
+        f"run `hf download {spec.hub} {' '.join(FILES)}` or give --weights DIR"
+    )
+
+
+def fingerprint(spec: BackboneSpec, weights: Path | None = None) -> str:
+    """Digest of the weights, tokenizer and configuration as they lie on disk.
+
+    Raises:
+        Unavailable: they are not there.
+    """
+    return _fingerprint(_folder(spec, weights, offline=True))
+
+
+def load(
+    spec: BackboneSpec, feature_width: int, weights: Path | None = None, offline: bool = False
+) -> LoadedBackbone:
+    """Build a backbone with pre-trained weights; dropout is on only after ``model.train()``.
+
+    ``weights`` is a local folder with `FILES`; without it an embedded backbone is read from the project and a
+    hub backbone from the Hugging Face cache or, unless ``offline`` or HF_HUB_OFFLINE is set, from the hub.
+    What is not pre-trained (a hub backbone's visual embedding) is drawn from torch's global generator; the
+    rows of added tokens are drawn from a generator of their own, so they are the same in every run.
+
+    Raises:
+        Unavailable: the weights are not there.
+        UserError: a file does not hold what this backbone needs.
+    """
+    folder = _folder(spec, weights, offline)
+    try:
+        if spec.embedded is not None:
+            model, tokenizer = _load_embedded(spec, folder, feature_width)
+        else:
+            model, tokenizer = _load_hub(spec, folder, feature_width)
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"{folder}: the weights of {spec.name} cannot be read ({reason}); replace them"
+        ) from error
+    return LoadedBackbone(model.eval(), tokenizer, _fingerprint(folder))
+
+
+def _folder(spec: BackboneSpec, weights: Path | None, offline: bool) -> Path:
+    """Find the folder with `FILES`, downloading if allowed."""
+    reason = missing(spec, weights)
+    local = weights or spec.embedded
+    if local is not None:
+        if reason:
+            raise Unavailable(reason)
+        return local
+    try:
+        return Path(
+            snapshot_download(spec.hub, allow_patterns=list(FILES), local_files_only=offline or not reason)
+        )
+    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
+        raise Unavailable(reason or str(error)) from error
+
+
+def _absent(folder: Path, remedy: str) -> str | None:
+    lost = [name for name in FILES if not (folder / name).is_file()]
+    return f"{folder}: {', '.join(lost)} not found; {remedy}" if lost else None
+
+
+def _read_config(spec: BackboneSpec, folder: Path) -> dict[str, Any]:
+    try:
+        return json.loads((folder / CONFIG).read_text("utf-8"))
+    except OSError as error:
+        raise Unavailable(
+            _absent(folder, "make them with `python -m harness pretrain`") or str(error)
+        ) from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{folder / CONFIG}: not JSON ({error}); replace the file") from error
+
+
+def _load_embedded(
+    spec: BackboneSpec, folder: Path, feature_width: int
+) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
+    """Everything is in one file, the pre-trained visual embedding too; tied tensors may be stored once."""
+    family = FAMILIES[spec.family]
+    language_model = family.model(family.config(**_read_config(spec, folder)))
+    model = family.joint(language_model, feature_width, spec.generation)
+    stored = load_file(folder / WEIGHTS)
+    result = model.load_state_dict(stored, strict=False)
+    here = model.state_dict()
+    filled = {here[name].data_ptr() for name in stored if name in here}
+    lost = [name for name in result.missing_keys if here[name].data_ptr() not in filled]
+    if lost or result.unexpected_keys:
+        raise RuntimeError(f"missing tensors: {lost[:3]}, unexpected tensors: {result.unexpected_keys[:3]}")
+    return model, _read_tokenizer(folder)
+
+
+def _load_hub(
+    spec: BackboneSpec, folder: Path, feature_width: int
+) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
+    """A published checkpoint, with the tokens of VL-BART added at the end of its vocabulary."""
+    family = FAMILIES[spec.family]
+    tokenizer = _read_tokenizer(folder)
+    language_model = family.model.from_pretrained(
+        folder, use_safetensors=True, local_files_only=True, dtype=torch.float32
+    )
+    rows = language_model.config.vocab_size
+    tokenizer.add_tokens(list(spec.added_tokens), special_tokens=True)
+    if len(tokenizer) != rows + len(spec.added_tokens):
+        raise RuntimeError(f"{len(tokenizer)} tokens after adding {len(spec.added_tokens)} to {rows} rows")
+    language_model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    new_rows = language_model.get_parameter("model.shared.weight").detach()[rows:]
+    new_rows.normal_(
+        std=language_model.config.init_std, generator=torch.Generator().manual_seed(ADDED_ROWS_SEED)
+    )
+    # Decoding follows the joint backbone alone: the checkpoint's own defaults (four beams, ...) go.
+    ids = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+    language_model.generation_config = GenerationConfig(
+        **{name: getattr(language_model.config, name) for name in ids}
+    )
+    model = family.joint(language_model, feature_width, spec.generation)
+    model.random_rows = len(spec.added_tokens)
+    return model, tokenizer
+
+
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """BART's special tokens have these names everywhere; the file itself says where they are put."""
+    return PreTrainedTokenizerFast(
+        tokenizer_file=str(folder / TOKENIZER),
+        bos_token="<s>",
+        eos_token="</s>",
+        pad_token="<pad>",
+        unk_token="<unk>",
+    )
+
+
+def _fingerprint(folder: Path) -> str:
+    parts = []
+    for name in FILES:
+        state = (folder / name).stat()
+        parts.append(_digest(folder / name, state.st_size, state.st_mtime_ns))
+    return sha256(" ".join(parts).encode()).hexdigest()
+
+
+@cache
+def _digest(path: Path, _size: int, _modified: int) -> str:
+    """Digest of a file; computed again only when its size or time changes."""
+    with path.open("rb") as stream:
+        return file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,174 @@
+"""Evaluation: predictions of a task's examples and their score (model-facts 3.3 and 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from harness.data import Batch, TaskData
+from harness.store import Store
+from harness.workbench import Workbench
+from reports.record import Score
+from tasks import DataError, Scored
+from tasks.floors import floors
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The predictions of a task's examples, in their order, and what they are worth."""
+
+    data: TaskData
+    predictions: Sequence[str]
+    scored: Scored
+
+
+def evaluate(
+    bench: Workbench, data: TaskData, batch_size: int, after_batch: Callable[[int], None] = lambda _: None
+) -> Evaluated:
+    """Predict and score all examples; ``after_batch`` is told how many are done.
+
+    Raises:
+        DataError: two choices of the task begin with the same token.
+    """
+    predictions = predict(bench, data, batch_size, after_batch)
+    return Evaluated(data, predictions, data.task.score(data.examples, predictions))
+
+
+def predict(
+    bench: Workbench, data: TaskData, batch_size: int, after_batch: Callable[[int], None] = lambda _: None
+) -> list[str]:
+    """Return the model's prediction for each example, in the examples' order; raises as `evaluate`."""
+    answerer = Answerer(bench, data)
+    predictions = [""] * len(data)
+    done = 0
+    for batch in data.in_order_of_length(batch_size):
+        for index, prediction in zip(batch.indices, answerer.answer(batch), strict=True):
+            predictions[index] = prediction
+        done += len(batch)
+        after_batch(done)
+    return predictions
+
+
+class Answerer:
+    """Answers batches of one task: the likeliest of its choices, or generated text used as it is."""
+
+    def __init__(self, bench: Workbench, data: TaskData) -> None:
+        self.bench = bench
+        self.decoding = data.task.decoding
+        self.first_tokens: list[int] = []
+        if self.decoding.choices:
+            start = bench.model.lm.config.decoder_start_token_id
+            prompt, self.first_tokens = choice_tokens(bench.tokenizer, self.decoding.choices, data.task.name)
+            self.decoder_prompt = torch.tensor([[start, *prompt]], device=bench.device)
+
+    @torch.inference_mode()
+    def answer(self, batch: Batch) -> list[str]:
+        """One text for each example of the batch; the model must be in evaluation mode."""
+        bench = self.bench
+        batch = batch.to(bench.device)
+        with bench.context.on(batch.task), bench.autocast():
+            if self.decoding.choices:
+                return self._choose(batch)
+            ids = bench.model.generate(
+                batch.ids, batch.mask, batch.features, self.decoding.beams, self.decoding.max_length
+            )
+        texts: list[str] = bench.tokenizer.batch_decode(
+            ids, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        return texts
+
+    def _choose(self, batch: Batch) -> list[str]:
+        read = self.decoder_prompt.expand(len(batch), -1)
+        logits: Tensor = self.bench.model.next_token_logits(batch.ids, batch.mask, batch.features, read)
+        likeliest = logits[:, self.first_tokens].argmax(dim=1)
+        return [self.decoding.choices[choice] for choice in likeliest.tolist()]
+
+
+def choice_tokens(
+    tokenizer: PreTrainedTokenizerFast, choices: Sequence[str], task: str
+) -> tuple[list[int], list[int]]:
+    """Tokens that targets begin with (BART: ``<s>``, T5: none), and the first own token of each choice.
+
+    Raises:
+        DataError: two choices begin with the same token, so that one decoder step cannot tell them apart.
+    """
+    bare = [tokenizer(choice, add_special_tokens=False)["input_ids"] for choice in choices]
+    first = [ids[0] for ids in bare]
+    if len(set(first)) < len(first):
+        raise DataError(f"{task}: its choices {', '.join(choices)} do not differ in their first token")
+    whole: list[int] = tokenizer(choices[0])["input_ids"]
+    return whole[: whole.index(first[0])], first
+
+
+def score(
+    evaluated: Evaluated, floor_values: dict[str, float | None], select_value: float | None, limited: bool
+) -> Score:
+    """The record of a task's score on its reporting split; ``limited``: not all examples were used."""
+    data, scored = evaluated.data, evaluated.scored
+    card = data.task.card
+    images = {image for example in data.examples for image in example.images}
+    return Score(
+        task=data.task.name,
+        title=card.title,
+        split=card.splits["report"],
+        select_split=card.splits["select"],
+        metric=card.metric.name,
+        metric_title=card.metric.title,
+        metric_version=card.metric.version,
+        value=scored.value,
+        scale=card.metric.scale,
+        higher_is_better=card.metric.higher_is_better,
+        examples=len(data),
+        clusters=len({example.cluster or example.id for example in data.examples}),
+        # CIDEr weighs words by the images they occur in; with one image every weight is zero.
+        comparable=not limited and not (card.metric.name == "cider" and len(images) < 2),
+        floors=floor_values,
+        more=dict(scored.more),
+        select_value=select_value,
+    )
+
+
+def stored_floors(store: Store, data: TaskData, fingerprint: str) -> dict[str, float | None]:
+    """The task's floors, computed once for all cells; ``fingerprint`` is that of its data."""
+    task = data.task
+    metric = task.card.metric
+    key = {"task": [task.name, task.version, fingerprint], "metric": [metric.name, metric.version]}
+    values: dict[str, float | None] = store.remembered("floors", key, lambda: floors(task))
+    return values
+
+
+def predictions_frame(evaluated: Sequence[Evaluated]) -> pandas.DataFrame:
+    """One row per example.
+
+    Columns: task, id, cluster, kind, text (without the task's prefix), images (ids joined by "|"),
+    prediction, score (raw fraction), references (list). The content of ``predictions.parquet``.
+    """
+    rows = [
+        {
+            "task": one.data.task.name,
+            "id": example.id,
+            "cluster": example.cluster or example.id,
+            "kind": example.kind,
+            "text": example.text,
+            "images": "|".join(example.images),
+            "prediction": prediction,
+            "score": float(value),
+            "references": list(example.references),
+        }
+        for one in evaluated
+        for example, prediction, value in zip(
+            one.data.examples, one.predictions, one.scored.per_example, strict=True
+        )
+    ]
+    return pandas.DataFrame(rows)
+
+
+def mean_value(evaluated: Sequence[Evaluated]) -> float:
+    """Mean of the tasks' headline scores: what selection maximises."""
+    return float(np.mean([one.scored.value for one in evaluated]))

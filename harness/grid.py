@@ -1,0 +1,184 @@
+"""A grid: which suites, backbones, methods and seeds to combine, read from YAML::
+
+    name: example                             # the run folder's default name
+    description: one line
+    blocks:
+      - suites: [mini-image]                  # names, globs, or `all`
+        backbones: [mini-bart]
+        methods:
+          - "vl-pet-*"
+          - {method: lora-single, rank: [4, 8], settings: {epochs: 3}}   # a list makes one cell per entry
+        seeds: [0, 1, 2]
+        settings: {epochs: 5}                 # fields of `harness.cells.Settings`
+        controls:
+          - {method: full, control: image-blind}
+
+Names are resolved by `harness.expand`; here only the shape of the file is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from harness.errors import UserError, unknown
+
+BUILT_IN = Path(__file__).parent / "grids"
+
+
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Names = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
+
+
+class Part(BaseModel):
+    """Base of all parts of a grid: unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MethodEntry(Part):
+    """Methods with overrides. A list among the values makes one cell per entry of the list."""
+
+    method: str  # a name, a glob, or `all`
+    parameters: dict[str, Any] = {}  # in the file they stand beside `method`
+    settings: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, value: object) -> object:
+        if isinstance(value, str):
+            return {"method": value}
+        if not isinstance(value, Mapping):
+            return value
+        own = {name: value[name] for name in ("method", "settings") if name in value}
+        return own | {"parameters": {name: entry for name, entry in value.items() if name not in own}}
+
+
+class Control(Part):
+    """One more cell of a method, kept from seeing something."""
+
+    method: str
+    control: Literal["image-blind", "question-blind"]
+
+
+class Block(Part):
+    """Every suite × backbone × method × seed of these lists."""
+
+    suites: Names
+    backbones: Names
+    methods: Annotated[list[MethodEntry], BeforeValidator(_listed)] = []
+    seeds: list[Annotated[int, Field(ge=0)]] = Field([0], min_length=1)
+    settings: dict[str, Any] = {}
+    controls: list[Control] = []
+
+
+class Grid(Part):
+    """The content of a grid file."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    description: str = ""
+    blocks: list[Block] = Field(min_length=1)
+
+
+PLACES: Mapping[tuple[str, ...], type[BaseModel]] = {
+    (): Grid,
+    ("blocks",): Block,
+    ("blocks", "controls"): Control,
+}
+
+
+class GridFile:
+    """A grid with the text that it was read from, so that problems can name lines."""
+
+    def __init__(self, origin: str, text: str) -> None:
+        """Read a grid.
+
+        Raises:
+            UserError: the text is not YAML (with its line), or is not a grid (all problems at once).
+        """
+        self.origin = origin
+        self.text = text
+        self._tree = _compose(origin, text)
+        try:
+            self.grid = Grid.model_validate(yaml.safe_load(text))
+        except ValidationError as error:
+            raise self.refusal([(entry["loc"], _sentence(entry)) for entry in error.errors()]) from error
+
+    def refusal(self, problems: list[tuple[tuple[int | str, ...], str]]) -> UserError:
+        """One error that tells every problem, each with its line and its place in the file."""
+        lines = []
+        for place, sentence in problems:
+            where = ".".join(str(part) for part in place if part != "parameters")
+            lines.append(f"{self.origin}:{self._line(place)}: {where or 'the file'}: {sentence}")
+        return UserError("\n".join(dict.fromkeys(lines)))
+
+    def _line(self, place: tuple[int | str, ...]) -> int:
+        """Line of a place in the file, or of the innermost thing around it that is there."""
+        node = self._tree
+        line = node.start_mark.line
+        for part in place:
+            if isinstance(node, yaml.MappingNode):
+                inside = {key.value: (key, value) for key, value in node.value}
+                if part not in inside:
+                    continue  # "parameters", which the file does not spell, or a missing field
+                key, node = inside[part]
+                line = key.start_mark.line
+            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+                node = node.value[part]
+                line = node.start_mark.line
+        return line + 1
+
+
+def built_in() -> dict[str, Path]:
+    """The grids that ship with the project, by name."""
+    return {path.stem: path for path in sorted(BUILT_IN.glob("*.yaml"))}
+
+
+def load_grid(name: str) -> GridFile:
+    """Read a built-in grid by name, or a grid file by path.
+
+    Raises:
+        UserError: there is no such grid, or it is malformed.
+    """
+    path = Path(name)
+    if name in built_in():
+        path = built_in()[name]
+    elif path.suffix not in (".yaml", ".yml") and not path.exists():
+        raise UserError(unknown("grid", name, built_in()) + "; or give the path of a .yaml file")
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"--grid {name}: cannot be read ({reason})") from error
+    return GridFile(str(name), text)
+
+
+def _compose(origin: str, text: str) -> yaml.Node:
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise UserError(f"{origin}:{line}: is not YAML: {error.problem or error.context}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{origin}: is not YAML: {error}") from error
+    if tree is None:
+        raise UserError(f"{origin}:1: is empty; a grid needs 'name' and 'blocks'")
+    return tree
+
+
+def _sentence(entry: Any) -> str:
+    """Say what is wrong with one value, and for an unknown field the nearest that exist."""
+    if entry["type"] == "extra_forbidden":
+        *parents, field = entry["loc"]
+        model = PLACES.get(tuple(part for part in parents if isinstance(part, str)), Grid)
+        return unknown("field", str(field), model.model_fields)
+    return f"{entry['msg']}, not {entry['input']!r}" if entry["type"] != "missing" else "is missing"

@@ -1,0 +1,1 @@
+"""Pre-training of the embedded backbones on the generated world: image encoder, language, vision and language."""

@@ -1,0 +1,84 @@
+"""The embedded backbones' tokenizer: byte-level BPE over the world's words and ordinary English.
+
+Bytes are the smallest units, so no text has unknown tokens. The shipped file was trained on the generated world and
+on English questions and captions of VQA v2 and COCO (both CC BY 4.0); the training record names the files.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import random
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from harness.backbones.vision import GRID
+from harness.errors import UserError
+from harness.pretraining.language import describe
+from tasks.mini.words import ask
+from tasks.mini.world import pool
+from tasks.mini_gqa import ASKERS as GQA
+from tasks.mini_nlvr import STATEMENTS
+from tasks.mini_vqa import ASKERS as VQA
+
+VOCABULARY = 4096
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+COMMON = (
+    *("vqa:", "gqa:", "nlvr:", "caption:", "describe:", "fill:", "true", "false", "nothing"),
+    *("violet", "rhombus", "middle", "picture", "one of them is", "there are", "and more", "other shapes"),
+)
+
+
+def train_tokenizer(english: Sequence[Path]) -> Tokenizer:
+    """Train on the world's sentences and on every string found in the given JSON files.
+
+    The last ids are <vis_extra_id_35> … <vis_extra_id_0>, the order rows of visual tokens.
+    """
+    visual = [f"<vis_extra_id_{j}>" for j in reversed(range(GRID * GRID))]
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
+    tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
+    # The leading space makes a word the same token at the start of an answer and inside a question.
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCABULARY - len(visual),
+        special_tokens=list(SPECIAL),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(_sentences(english), trainer)
+    tokenizer.add_special_tokens(visual)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> $B </s>",
+        special_tokens=[(token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>")],
+    )
+    return tokenizer
+
+
+def _sentences(english: Sequence[Path]) -> Iterator[str]:
+    yield from COMMON * 100
+    for index, scene in enumerate(pool("pretraining", 4000)):
+        generator = random.Random(f"tokenizer/{index}")
+        yield describe(scene)
+        for question in (ask(scene, generator, VQA), ask(scene, generator, GQA)):
+            yield f"{question.text} {question.answer}"
+        for kind in sorted(STATEMENTS):
+            yield STATEMENTS[kind](generator)[0]
+    for path in english:
+        yield from _strings(path)
+
+
+def _strings(path: Path) -> Iterator[str]:
+    """Every question, answer and caption of a JSON file in the layout of VQA v2 or COCO, gzipped or not."""
+    try:
+        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        content = json.loads(raw)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not a readable JSON file of questions or captions ({error})") from error
+    for entry in content.get("questions", []):
+        yield entry["question"]
+    for entry in content.get("annotations", []):
+        yield entry.get("caption") or entry.get("multiple_choice_answer", "")

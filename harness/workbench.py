@@ -1,0 +1,87 @@
+"""A model with its method attached, on its device: what training, evaluation and measurement work on."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from transformers import PreTrainedTokenizerFast
+
+from harness.backbones.joint import JointBackbone
+from harness.errors import UserError
+from methods import Method, TaskContext
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """The parts of one running cell that compute."""
+
+    model: JointBackbone
+    tokenizer: PreTrainedTokenizerFast
+    method: Method
+    context: TaskContext
+    device: torch.device
+    dtype: torch.dtype = torch.float32  # of matrix products; weights and losses stay float32
+
+    def autocast(self) -> torch.autocast:
+        """Context of a forward pass in this precision."""
+        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype != torch.float32)
+
+    def synchronise(self) -> None:
+        """Wait until the device has done what it was given, so that clocks tell the truth."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+
+def find_device(name: str) -> torch.device:
+    """Resolve ``--device``; "auto" is CUDA when there is one.
+
+    Raises:
+        UserError: torch knows no such device, or it is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"device {name!r} cannot be used ({reason}); try --device cpu") from error
+    return device
+
+
+def find_dtype(
+    precision: Literal["auto", "float32", "bfloat16", "float16"], device: torch.device
+) -> torch.dtype:
+    """Resolve ``--precision``; "auto" is bfloat16 on a CUDA device that computes in it, else float32.
+
+    Raises:
+        UserError: float16 on a CPU, where its gradients cannot be scaled.
+    """
+    if precision == "auto":
+        return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
+    if precision == "float16" and device.type == "cpu":
+        raise UserError("precision float16 needs CUDA; use float32 or bfloat16 on a CPU")
+    return DTYPES[precision]
+
+
+def seed_everything(seed: int) -> None:
+    """Seed Python's, numpy's and torch's global generators."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    torch.manual_seed(seed)
+
+
+def make_reproducible(threads: int) -> None:
+    """Fix the number of threads, forbid TF32, and on a CPU ask for deterministic kernels."""
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("highest")
+    if not torch.cuda.is_available():
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # it
+        costs time

@@ -1,0 +1,18 @@
+"""Tuning methods: one file each. A new method is a file in this folder that defines a `Method`."""
+
+from methods.base import Method, Paper, TaskContext
+from methods.sites import Backbone, Site, after, around, norms, prompt, unfreeze, unfreeze_norms
+
+__all__ = [
+    "Backbone",
+    "Method",
+    "Paper",
+    "Site",
+    "TaskContext",
+    "after",
+    "around",
+    "norms",
+    "prompt",
+    "unfreeze",
+    "unfreeze_norms",
+]

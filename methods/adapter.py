@@ -1,0 +1,46 @@
+"""Bottleneck adapters after every sub-layer, as in VL-Adapter."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from methods.base import Method, Paper, TaskContext
+from methods.blocks import Bottleneck
+from methods.sites import Backbone, around, unfreeze_norms
+
+
+class SingleAdapter(Method):
+    """A(h) = h + U φ(D h + b_D) + b_U on every sub-layer output h, shared by all tasks.
+
+    Placed before dropout, residual sum and norm, after self-attention and feed-forward layers of both stacks
+    and after cross-attention: 30 adapters on BART-base. φ is the tanh-approximated GELU; no dropout, no
+    scaling. All layer norms of BART train too; on T5 the published code trains none, because its selection
+    misses them.
+    """
+
+    name = "adapter-single"
+    title = "Single adapter"
+    paper = Paper(
+        key="sung2022vladapter",
+        title="VL-Adapter: Parameter-Efficient Transfer Learning for Vision-and-Language Tasks",
+        url="https://arxiv.org/abs/2112.06825",
+        year=2022,
+        section="section 3",
+    )
+    presets: ClassVar = {
+        "bart/video-text": {"learning_rate": 3e-4},
+        "t5": {"reduction_factor": 4, "learning_rate": 3e-4},
+        "mini-bart": {"learning_rate": 3e-3},
+    }
+
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
+    reduction_factor: int = Field(8, ge=1, description="width of the model over width of the bottleneck")
+
+    def attach(self, model: Backbone, context: TaskContext) -> None:
+        """Put an adapter on every site."""
+        for site in model.sites:
+            around(site, model.initialise(Bottleneck(site.width, site.width // self.reduction_factor)))
+        if model.family == "bart":
+            unfreeze_norms(model)

@@ -1,0 +1,129 @@
+"""What a tuning method is: a frozen, typed bag of hyper-parameters that knows how to attach itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import BaseModel, ConfigDict, Field
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from methods.sites import Backbone
+
+
+@dataclass(frozen=True)
+class Paper:
+    """Where a method comes from."""
+
+    key: str  # BibTeX key
+    title: str
+    url: str
+    year: int
+    section: str = ""
+
+
+class TaskContext:
+    """Names the task of the batch being computed; one per run, shared by all attached modules.
+
+    The block must enclose ``backward()`` too: gradient checkpointing runs the forward a second time there.
+    """
+
+    def __init__(self, tasks: tuple[str, ...]) -> None:
+        self.tasks = tuple(tasks)
+        self._task: str | None = None
+
+    @property
+    def task(self) -> str:
+        """The active task.
+
+        Raises:
+            RuntimeError: read outside a `with context.on(task):` block.
+
+        """
+        if self._task is None:
+            raise RuntimeError(
+                "no task is active: compute forward and backward inside `with context.on(task):`"
+            )
+        return self._task
+
+    @contextmanager
+    def on(self, task: str) -> Iterator[None]:
+        """Make a task the active one.
+
+        Raises:
+            ValueError: the run has no such task.
+            RuntimeError: another task is still active.
+
+        """
+        if task not in self.tasks:
+            raise ValueError(f"unknown task {task!r}; this run has {', '.join(self.tasks)}")
+        if self._task is not None:
+            raise RuntimeError(f"task {self._task!r} is still active; leave it before entering {task!r}")
+        self._task = task
+        try:
+            yield
+        finally:
+            self._task = None
+
+
+class Method(BaseModel, ABC):
+    """Base of all methods. A sub-class's fields are its hyper-parameters, with the paper's defaults for BART.
+
+    A backbone is frozen before `attach`, except the visual embedding, which trains under every method
+    (VL-Adapter, section 4).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    version: ClassVar[str] = "1"  # changes whenever the same hyper-parameters could train differently
+    paper: ClassVar[Paper | None] = None
+    identity_at_start: ClassVar[bool] = False  # the attached model computes what the backbone computes
+    mergeable: ClassVar[bool] = False  # nothing is left beside the backbone after `merge`
+    needs_task: ClassVar[bool] = False
+    needs_image: ClassVar[bool] = False
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Defaults that differ by backbone, by selector: a family ("t5"), a family and a kind of suite
+    ("bart/video-text"), or a backbone ("mini-bart"). The more specific selector wins."""
+
+    learning_rate: float = Field(1e-3, gt=0)
+
+    @classmethod
+    def configured(
+        cls, family: str, kind: str, backbone: str, overrides: Mapping[str, Any] | None = None
+    ) -> Self:
+        """Build the method with its defaults for a backbone and a kind of suite.
+
+        Raises:
+            pydantic.ValidationError: an override is unknown or out of range.
+
+        """
+        values: dict[str, Any] = {}
+        for selector in (family, f"{family}/{kind}", backbone, f"{backbone}/{kind}"):
+            values |= cls.presets.get(selector, {})
+        return cls(**(values | dict(overrides or {})))
+
+    @abstractmethod
+    def attach(self, model: Backbone, context: TaskContext) -> None:
+        """Add modules with the verbs of `methods.sites` and unfreeze what must learn.
+
+        Raises:
+            ValueError: the method cannot serve this backbone.
+
+        """
+
+    def regulariser(self, model: Backbone) -> Tensor | None:
+        """Extra loss (scalar) added to every step's loss, or None."""
+        return None
+
+    def after_step(self, model: Backbone, step: int, steps: int) -> None:
+        """Run after each optimiser step; ``step`` counts from 1 to ``steps``."""
+
+    def merge(self, model: Backbone) -> None:
+        """Fold what can be folded into the backbone's weights, for inference."""

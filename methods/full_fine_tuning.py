@@ -1,0 +1,39 @@
+"""Full fine-tuning: the reference that every method is measured against."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from methods.base import Method, Paper, TaskContext
+from methods.sites import Backbone, unfreeze
+
+
+class FullFineTuning(Method):
+    """Every parameter of the language model trains, the token table (tied to the output head) included.
+
+    Trained: 100 % by definition. Learning rates: VL-Adapter's scripts for BART, Ladder Side-Tuning's for T5.
+    """
+
+    name = "full"
+    title = "Full fine-tuning"
+    paper = Paper(
+        key="sung2022vladapter",
+        title="VL-Adapter: Parameter-Efficient Transfer Learning for Vision-and-Language Tasks",
+        url="https://arxiv.org/abs/2112.06825",
+        year=2022,
+        section="section 4, full fine-tuning",
+    )
+    identity_at_start = True
+    mergeable = True
+    presets: ClassVar = {
+        "bart/video-text": {"learning_rate": 3e-5},
+        "mini-bart": {"learning_rate": 1e-3},
+    }
+
+    learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
+
+    def attach(self, model: Backbone, context: TaskContext) -> None:
+        """Unfreeze everything."""
+        unfreeze(model, ".")

@@ -1,0 +1,161 @@
+"""Where a method may touch a backbone: the table of residual sub-layers, and the verbs that attach to it.
+
+transformers' modules stay unmodified: `after` and `around` are forward hooks on linear layers, and an
+attached module becomes a child of the linear that it follows, so names, devices and saving come for free.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Site:
+    """One residual sub-layer x + dropout(f(x))."""
+
+    stack: Literal["encoder", "decoder"]
+    layer: int
+    kind: Literal["self_attn", "cross_attn", "ffn"]
+    entry: nn.Module  # its first input is x, the residual stream (batch, length, width)
+    exit: nn.Linear  # its output is f(x), before dropout and the residual sum
+    linears: Mapping[str, nn.Linear]  # by role: q k v o, or up down
+    attention: nn.Module | None = None
+    heads: int = 0
+
+    @property
+    def width(self) -> int:
+        """Size of the residual stream."""
+        return self.exit.out_features
+
+
+class Backbone(Protocol):
+    """What a method may rely on; fulfilled by `harness.backbones`."""
+
+    @property
+    def lm(self) -> nn.Module:
+        """The language model itself, a class of transformers, unmodified."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """Either "bart" or "t5"."""
+        ...
+
+    width: int
+    sites: tuple[Site, ...]
+    prompts: nn.ModuleList  # each () -> (length, width), placed before the text
+
+    def initialise(self, module: M) -> M:
+        """Apply the family's rule for new modules and return the same module.
+
+        BART: every Linear and Embedding from N(0, 0.02) with zero bias; T5: torch's defaults stay
+        (the published code's library does so; methods-facts 1.5).
+        """
+        ...
+
+
+class PendingInput:
+    """Hands the residual stream from a site's entry to its exit within one forward pass."""
+
+    def __init__(self) -> None:
+        self.value: Tensor | None = None
+
+    def store(self, _module: nn.Module, args: tuple[Any, ...]) -> None:
+        """Forward pre-hook of the entry."""
+        self.value = args[0]
+
+    def apply(self, owner: nn.Module, _args: tuple[Any, ...], y: Tensor) -> Tensor:
+        """Forward hook of the exit."""
+        x, self.value = self.value, None  # keep no tensor alive, also when an earlier pass broke off
+        return owner.pet(x, y)  # type: ignore[operator]
+
+
+def _apply_after(owner: nn.Module, args: tuple[Any, ...], y: Tensor) -> Tensor:
+    return owner.pet(args[0], y)  # type: ignore[operator]
+
+
+def after(linear: nn.Linear, module: nn.Module) -> None:
+    """Replace the linear's output y by ``module(x, y)``, x being its input; both (batch, length, features).
+
+    Raises:
+        ValueError: the linear already carries a module.
+
+    """
+    _adopt(linear, module)
+    linear.register_forward_hook(_apply_after)
+
+
+def around(site: Site, module: nn.Module) -> None:
+    """Replace the sub-layer's output f(x) by ``module(x, f(x))``; both (batch, length, width).
+
+    Raises:
+        ValueError: the site already carries a module.
+
+    """
+    _adopt(site.exit, module)
+    pending = PendingInput()
+    site.entry.register_forward_pre_hook(pending.store)
+    site.exit.register_forward_hook(pending.apply)
+
+
+def prompt(model: Backbone, module: nn.Module) -> None:
+    """Place ``module()``, of shape (length, width), before the text of the encoder's input."""
+    model.prompts.append(module)
+
+
+def unfreeze(model: Backbone, pattern: str) -> int:
+    """Let every parameter train whose name matches the regular expression; return how many numbers they hold.
+
+    The names searched are those of the language model, attached modules included.
+
+    Raises:
+        ValueError: nothing matches.
+
+    """
+    hits = [parameter for name, parameter in model.lm.named_parameters() if re.search(pattern, name)]
+    if not hits:
+        raise ValueError(f"no parameter name of the backbone matches {pattern!r}")
+    for parameter in hits:
+        parameter.requires_grad_(True)
+    return sum(parameter.numel() for parameter in hits)
+
+
+def norms(model: Backbone) -> list[nn.Module]:
+    """All normalisation layers of the language model: encoder, decoder and embedding norms."""
+    return [
+        m
+        for m in model.lm.modules()
+        if isinstance(m, nn.LayerNorm | nn.RMSNorm) or "Norm" in type(m).__name__
+    ]
+
+
+def unfreeze_norms(model: Backbone) -> None:
+    """Let all normalisation layers train (``--unfreeze_layer_norms`` of VL-Adapter).
+
+    Raises:
+        ValueError: the backbone has none.
+
+    """
+    layers = norms(model)
+    if not layers:
+        raise ValueError("the backbone has no normalisation layer")
+    for layer in layers:
+        layer.requires_grad_(True)
+
+
+def _adopt(parent: nn.Module, module: nn.Module) -> None:
+    if hasattr(parent, "pet"):
+        raise ValueError(
+            "two methods at one place: this linear already carries a module; join them in one module"
+        )
+    if isinstance(parent, nn.Linear) and parent.weight.device != torch.device("meta"):
+        module.to(parent.weight.device)
+    parent.add_module("pet", module)

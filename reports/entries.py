@@ -1,0 +1,220 @@
+"""The rows of a leaderboard before they are written: one entry per configuration, its seeds summarised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pandas as pd
+
+from reports.columns import records
+from reports.formats import plain, present
+from reports.load import Run
+from reports.statistics import Summary, summarise
+
+REFERENCES = ("full", "projection")
+"""The two methods that frame the others: everything trains, and nothing but the visual projection does.
+They, and every row under a control, are shown but not ranked."""
+
+FAILURES = ("failed", "out-of-memory", "timed-out", "diverged", "incompatible")
+
+
+@dataclass(frozen=True)
+class TaskColumn:
+    """One task of a suite as its scores describe it."""
+
+    name: str
+    title: str
+    metric: str
+    metric_title: str
+    split: str
+    scale: float
+    higher_is_better: bool
+
+
+@dataclass(frozen=True)
+class TaskScore:
+    """The shown score (raw fraction × scale) of one entry on one task, over seeds."""
+
+    summary: Summary
+    doubts: tuple[str, ...]  # why it does not compare with published numbers
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One configuration of one method on one suite and backbone."""
+
+    configuration: str
+    label: str
+    title: str
+    paper: str
+    kind: Literal["reference", "ranked"]
+    method: str
+    control: str
+    cells: list[dict[str, Any]]  # rows of Run.cells, of every state
+    scores: dict[str, TaskScore]  # by task; a task without a score is absent
+    average: Summary | None  # over seeds, of the mean over tasks; None unless all tasks are there
+
+    @property
+    def done(self) -> list[dict[str, Any]]:
+        """The finished cells."""
+        return [cell for cell in self.cells if cell["state"] == "done"]
+
+    @property
+    def updated_percent(self) -> float | None:
+        """Updated params (%), the same for all seeds; known as soon as the method is attached."""
+        return next((float(value) for cell in self.cells if present(value := cell["updated_percent"])), None)
+
+    def median(self, column: str) -> float | None:
+        """Median over the finished cells in which a column was measured."""
+        values = sorted(float(cell[column]) for cell in self.done if present(cell[column]))
+        if not values:
+            return None
+        middle = len(values) // 2
+        return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
+
+    @property
+    def failure(self) -> str | None:
+        """The first state that kept a seed from finishing."""
+        return next((cell["state"] for cell in self.cells if cell["state"] in FAILURES), None)
+
+
+@dataclass(frozen=True)
+class Group:
+    """All entries of one suite on one backbone, in the order of the leaderboard."""
+
+    suite: str
+    backbone: str
+    tasks: tuple[TaskColumn, ...]
+    entries: tuple[Entry, ...]
+    floors: dict[str, dict[str, float]]  # floor → task → raw fraction × scale
+
+    @property
+    def ranked(self) -> list[Entry]:
+        """The entries that compete."""
+        return [entry for entry in self.entries if entry.kind == "ranked"]
+
+
+def groups(run: Run) -> list[Group]:
+    """One group per suite × backbone in which at least one cell was scored."""
+    done = run.scores[run.scores["state"] == "done"]
+    cells = dict(list(run.cells.groupby(["suite", "backbone"], sort=True)))
+    scores = dict(list(done.groupby(["suite", "backbone"], sort=True)))
+    return [_group(place, cells[place], scores[place]) for place in scores]
+
+
+def _group(place: Any, cells: pd.DataFrame, scores: pd.DataFrame) -> Group:
+    score_rows: list[dict[str, Any]] = records(scores)
+    by_key: dict[str, list[dict[str, Any]]] = {}
+    for row in score_rows:
+        by_key.setdefault(row["key"], []).append(row)
+    tasks = _tasks(cells, score_rows)
+    configurations: dict[str, list[dict[str, Any]]] = {}
+    for cell in records(cells):
+        configurations.setdefault(cell["label"], []).append(cell)
+    entries = [_entry(members, by_key, tasks) for members in configurations.values()]
+    shown = [entry for entry in entries if entry.done or entry.failure]
+    suite, backbone = place
+    return Group(suite, backbone, tasks, tuple(sorted(shown, key=_order)), _floors(score_rows, tasks))
+
+
+def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskColumn, ...]:
+    """The tasks in the suite's order, with those that nothing scored left out."""
+    first: dict[str, dict[str, Any]] = {}
+    for row in scores:
+        first.setdefault(row["task"], row)
+    listed = [name for text in cells["tasks"].dropna().unique() for name in text.split()]
+    names = list(dict.fromkeys([*listed, *first]))
+    return tuple(
+        TaskColumn(
+            name,
+            plain(row["title"]),
+            row["metric"],
+            plain(row["metric_title"]),
+            plain(row["split"]),
+            float(row["scale"]),
+            bool(row["higher_is_better"]),
+        )
+        for name in names
+        if name in first
+        for row in [first[name]]
+    )
+
+
+def _entry(cells: list[dict[str, Any]], by_key: dict[str, list[dict[str, Any]]], tasks: Sequence[TaskColumn]) -> Entry:
+    done = [cell for cell in cells if cell["state"] == "done"]
+    # A seed that finished replaces what is left of an earlier, unfinished trial of it.
+    finished = {cell["seed"] for cell in done}
+    cells = done + [cell for cell in cells if cell["state"] != "done" and cell["seed"] not in finished]
+    first = cells[0]
+    rows = [(cell, row) for cell in done for row in by_key.get(cell["key"], [])]
+    scores = {}
+    for task in tasks:
+        mine = [(cell, row) for cell, row in rows if row["task"] == task.name and present(row["value"])]
+        summary = summarise(row["value"] * row["scale"] for _, row in mine)
+        if summary is not None:
+            doubts = dict.fromkeys(doubt for cell, row in mine for doubt in _doubts(cell, row))
+            scores[task.name] = TaskScore(summary, tuple(doubts))
+    reference = first["method"] in REFERENCES or first["control"] != "none"
+    return Entry(
+        configuration=first["configuration"],
+        label=first["label"],
+        title=first["method_title"] if present(first["method_title"]) else "",
+        paper=first["method_paper"] if present(first["method_paper"]) else "",
+        kind="reference" if reference else "ranked",
+        method=first["method"],
+        control=first["control"],
+        cells=cells,
+        scores=scores,
+        average=_average(done, by_key, first),
+    )
+
+
+def _doubts(cell: dict[str, Any], row: dict[str, Any]) -> list[str]:
+    doubts = []
+    if present(cell.get("settings_limit")):
+        doubts.append(f"limited to {int(cell['settings_limit'])} examples per task and role")
+    elif not row["comparable"]:
+        doubts.append("too little data for the metric, such as CIDEr over one image")
+    if cell.get("settings_selection") == "best" and row["split"] == row["select_split"]:
+        doubts.append(f"the checkpoint was selected on the reporting split, {plain(row['split'])}")
+    return doubts
+
+
+def _average(
+    done: list[dict[str, Any]], by_key: dict[str, list[dict[str, Any]]], first: dict[str, Any]
+) -> Summary | None:
+    """Mean over seeds of the plain mean over the suite's tasks; a hole anywhere is a hole here."""
+    wanted = set(first["tasks"].split()) if present(first["tasks"]) else set()
+    averages = []
+    for cell in done:
+        rows = by_key.get(cell["key"], [])
+        there = [row for row in rows if present(row["value"]) and row["higher_is_better"]]
+        if not there or {row["task"] for row in there} != (wanted or {row["task"] for row in rows}):
+            return None
+        averages.append(sum(row["value"] * row["scale"] for row in there) / len(there))
+    return summarise(averages)
+
+
+def _floors(scores: Sequence[dict[str, Any]], tasks: Sequence[TaskColumn]) -> dict[str, dict[str, float]]:
+    """Floors of the data, from the score with the most examples where a limit made them differ."""
+    names = sorted({name for row in scores for name in row if name.startswith("floor_")})
+    floors: dict[str, dict[str, float]] = {}
+    for name in names:
+        for task in tasks:
+            rows = [row for row in scores if row["task"] == task.name and present(row[name])]
+            if rows:
+                largest = max(rows, key=lambda row: row["examples"])
+                title = name.removeprefix("floor_").replace("_", " ")
+                floors.setdefault(title, {})[task.name] = largest[name] * task.scale
+    return floors
+
+
+def _order(entry: Entry) -> tuple[Any, ...]:
+    """References first (full, projection, then controls), the others by falling average, holes last."""
+    place = REFERENCES.index(entry.method) if entry.method in REFERENCES else len(REFERENCES)
+    mean = -entry.average.mean if entry.average is not None else float("inf")
+    if entry.kind == "reference":
+        return (0, entry.control != "none", place, entry.label)
+    return (1, mean, entry.label)

@@ -1,0 +1,198 @@
+"""The paper-style leaderboard of one suite on one backbone, and the cards of its tasks.
+
+Per column the best and the second-best ranked rows are marked; equal printed values share a mark. Reference
+rows, controls and floors take no part. Symbols: † does not compare with published numbers, ‡ does not beat
+projection, § is not above the highest floor of its task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from reports.entries import Entry, Group, TaskColumn, TaskScore
+from reports.formats import HOLE, count, decimal, plain, significant, slug, spread
+from reports.statistics import Summary
+from reports.table import Column, Mark, Row, Table, TableCell
+
+UNCOMPARABLE, NOT_BETTER, AT_FLOOR = "†", "‡", "§"
+EMBEDDED = "mini-"  # how embedded suites and backbones are named
+EMBEDDED_SUITE = "Embedded suite: a small measuring instrument, not comparable with published numbers."
+EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes alone, so scores on real data are low."
+
+
+def leaderboard(group: Group) -> Table:
+    """Write the entries of a group as a table: method, updated %, one column per task, average, n."""
+    several = len(group.tasks) > 1
+    marks = _marks(group)
+    worse = _not_better_than_projection(group)
+    rows = [_row(entry, group, several, marks, entry.label in worse) for entry in group.entries]
+    rows += [_floor_row(name, values, group, several) for name, values in group.floors.items()]
+    columns = [
+        Column("Method", "left"),
+        Column(
+            "Updated params (%)",
+            tooltip="100 × trained / (language model + visual embedding + added modules)",
+        ),
+        *(Column(task.title, tooltip=f"{task.metric_title} on {task.split}, × {task.scale:g}") for task in group.tasks),
+    ]
+    if several:
+        columns.append(Column("Average", tooltip="plain mean over the tasks"))
+    columns.append(Column("n", tooltip="seeds"))
+    name = f"leaderboard-{slug(group.suite)}-{slug(group.backbone)}"
+    title = f"{group.suite} on {group.backbone}"
+    return Table(name, title, tuple(columns), tuple(rows), tuple(_notes(group, bool(worse))))
+
+
+def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
+    """The first cell of an entry's row: its label, with the method's title below it."""
+    detail = " · ".join(part for part in (entry.title, entry.failure or "") if part and part != entry.label)
+    link = f"{entry.done[0]['folder']}/result.json" if entry.done else ""
+    return TableCell(
+        entry.label,
+        entry.label.casefold(),
+        symbols=symbols,
+        detail=detail,
+        tooltip=plain(entry.paper),
+        link=link,
+    )
+
+
+def _row(entry: Entry, group: Group, several: bool, marks: dict[tuple[str, str], Mark], worse: bool) -> Row:
+    cells = [entry_cell(entry, NOT_BETTER if worse else "")]
+    cells.append(TableCell(decimal(entry.updated_percent), entry.updated_percent))
+    for task in group.tasks:
+        score = entry.scores.get(task.name)
+        if score is None:
+            cells.append(TableCell())
+            continue
+        symbols = (UNCOMPARABLE if score.doubts else "") + (AT_FLOOR if _at_floor(score, task, group) else "")
+        mark = marks.get((entry.label, task.name))
+        fewer = f"n = {score.summary.n}" if score.summary.n < len(entry.done) else ""
+        cells.append(_score_cell(score.summary, mark, symbols, "; ".join(score.doubts), fewer))
+    if several:
+        symbols = UNCOMPARABLE if entry.average and any(score.doubts for score in entry.scores.values()) else ""
+        cells.append(_score_cell(entry.average, marks.get((entry.label, "")), symbols))
+    done, planned = len(entry.done), len(entry.cells)
+    seeds = f"{done}" if done == planned else f"{done} of {planned}"
+    cells.append(TableCell(seeds, done))
+    return Row(tuple(cells), entry.kind)
+
+
+def _at_floor(score: TaskScore, task: TaskColumn, group: Group) -> bool:
+    floors = [values[task.name] for values in group.floors.values() if task.name in values]
+    return task.higher_is_better and bool(floors) and score.summary.mean <= max(floors)
+
+
+def _score_cell(
+    summary: Summary | None, mark: Mark | None, symbols: str = "", tooltip: str = "", detail: str = ""
+) -> TableCell:
+    if summary is None:
+        return TableCell()
+    return TableCell(spread(summary), summary.mean, mark, symbols, detail, tooltip=tooltip)
+
+
+def _floor_row(name: str, values: dict[str, float], group: Group, several: bool) -> Row:
+    cells = [TableCell(f"{name} answer" if name == "majority" else name, name), TableCell()]
+    cells += [TableCell(decimal(values.get(task.name)), values.get(task.name)) for task in group.tasks]
+    if several:
+        whole = len(values) == len(group.tasks)
+        mean = sum(values.values()) / len(values) if whole else None
+        cells.append(TableCell(decimal(mean), mean))
+    return Row((*cells, TableCell()), "floor")
+
+
+def _marks(group: Group) -> dict[tuple[str, str], Mark]:
+    """(label, task) → mark, with task "" for the average; columns are ranked by what is printed."""
+    marks: dict[tuple[str, str], Mark] = {}
+    for task in group.tasks:
+        scored = [(entry.label, entry.scores[task.name]) for entry in group.ranked if task.name in entry.scores]
+        # A score on a few examples does not win over one on all of them.
+        sound = [pair for pair in scored if not pair[1].doubts] or scored
+        sign = 1 if task.higher_is_better else -1
+        _mark(marks, task.name, [(label, sign * score.summary.mean) for label, score in sound])
+    averaged = [entry for entry in group.ranked if entry.average is not None]
+    sound_rows = [entry for entry in averaged if not any(score.doubts for score in entry.scores.values())] or averaged
+    _mark(marks, "", [(entry.label, entry.average.mean) for entry in sound_rows if entry.average is not None])
+    return marks
+
+
+def _mark(marks: dict[tuple[str, str], Mark], column: str, values: Sequence[tuple[str, float]]) -> None:
+    printed = [(label, round(value, 2)) for label, value in values]
+    if len(printed) < 2:
+        return
+    ranks: list[Mark] = ["best", "second"]
+    for mark, level in zip(ranks, sorted({value for _, value in printed}, reverse=True), strict=False):
+        marks |= {(label, column): mark for label, value in printed if value == level}
+
+
+def _not_better_than_projection(group: Group) -> set[str]:
+    """Labels of the ranked rows whose average is not above projection's."""
+    bars = [
+        entry.average.mean
+        for entry in group.entries
+        if entry.method == "projection" and entry.control == "none" and entry.average is not None
+    ]
+    if not bars:
+        return set()
+    return {entry.label for entry in group.ranked if entry.average and entry.average.mean <= max(bars)}
+
+
+def _notes(group: Group, worse: bool) -> list[str]:
+    notes = ["Best ranked value of a column in bold, second underlined; reference rows and floors are not ranked."]
+    seeds = [len(entry.done) for entry in group.entries if entry.done]
+    if max(seeds) == 1:
+        notes.append("One seed: differences between rows are not tested and may be chance.")
+    else:
+        notes.append("Mean ± sample standard deviation (n − 1) over n seeds; differences between rows are not tested.")
+    metrics = list(dict.fromkeys(task.metric_title for task in group.tasks))
+    if len(group.tasks) > 1:
+        mixed = f" It mixes {' and '.join(metrics)}, which have different units." if len(metrics) > 1 else ""
+        notes.append(f"Average: plain mean over the tasks, as in the papers; none where a task is missing.{mixed}")
+    doubts = list(dict.fromkeys(d for entry in group.entries for score in entry.scores.values() for d in score.doubts))
+    if doubts:
+        notes.append(f"{UNCOMPARABLE} Does not compare with published numbers: {'; '.join(doubts)}.")
+    if worse:
+        notes.append(f"{NOT_BETTER} Does not beat training the visual projection alone.")
+    scored = [(score, t) for entry in group.entries for t in group.tasks if (score := entry.scores.get(t.name))]
+    if any(_at_floor(score, task, group) for score, task in scored):
+        notes.append(f"{AT_FLOOR} Not above the highest floor of its task.")
+    if any(not entry.done for entry in group.entries) or any(len(e.scores) < len(group.tasks) for e in group.entries):
+        notes.append(f"{HOLE} No score; the coverage table says why.")
+    if group.suite.startswith(EMBEDDED):
+        notes.append(EMBEDDED_SUITE)
+    elif group.backbone.startswith(EMBEDDED):
+        notes.append(EMBEDDED_BACKBONE)
+    return notes
+
+
+def task_cards(found: Sequence[Group], scores: Sequence[dict[str, object]]) -> Table:
+    """What each task's score is: splits, metric and its version, how many examples and clusters."""
+    rows, seen = [], set()
+    first = {(str(row["suite"]), str(row["task"])): row for row in reversed(scores)}
+    for group in found:
+        for task in group.tasks:
+            if (group.suite, task.name) not in seen:
+                seen.add((group.suite, task.name))
+                rows.append(_card_row(group.suite, task, first[group.suite, task.name]))
+    columns = (
+        Column("Suite", "left"),
+        Column("Task", "left"),
+        Column("Metric", "left"),
+        Column("Reported on", "left", "the split that publishes the score"),
+        Column("Selected on", "left", "the split that chooses a checkpoint where selection is 'best'"),
+        Column("Examples", tooltip="examples of the reporting split"),
+        Column("Clusters", tooltip="groups of dependent examples, such as the questions on one image"),
+    )
+    return Table("tasks", "Tasks", columns, tuple(rows))
+
+
+def _card_row(suite: str, task: TaskColumn, row: dict[str, object]) -> Row:
+    metric = f"{task.metric_title} × {significant(task.scale, 1)}"
+    texts = [suite, task.title, metric, task.split, plain(row["select_split"])]
+    cells = [TableCell(text, text.casefold()) for text in texts]
+    cells[1] = TableCell(task.title, task.title.casefold(), detail="" if task.title == task.name else task.name)
+    cells[2] = TableCell(metric, metric.casefold(), detail=f"version {plain(row['metric_version'])}")
+    for name in ("examples", "clusters"):
+        value = float(str(row[name]))
+        cells.append(TableCell(count(value), value))
+    return Row(tuple(cells))

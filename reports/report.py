@@ -1,0 +1,163 @@
+"""What a report says, before it is written: summary, boards of tables and figures, how to reproduce."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reports.columns import records
+from reports.cost import cost_tables
+from reports.coverage import coverage, every_cell, reasons, state_counts
+from reports.entries import Group, groups
+from reports.figures import Picture, quality_figure
+from reports.formats import literal, moment, plain, present, size
+from reports.leaderboard import EMBEDDED, EMBEDDED_SUITE, leaderboard, task_cards
+from reports.load import Run
+from reports.record import RecordError
+from reports.rows import flat
+from reports.table import Column, Row, Table, text_cell
+
+_NAMES = {
+    "started_at": "Started",
+    "harness_version": "Harness version",
+    "memory_bytes": "Memory",
+    "cores": "Processor cores",
+    "dirty": "Uncommitted changes",
+}
+
+GLOSSARY: tuple[tuple[str, str], ...] = (
+    (
+        "Updated params (%)",
+        "100 × trained / (language model + visual embedding + added modules); the image encoder is left out. "
+        "The other denominator, the language model alone, stands in the table of parameters.",
+    ),
+    ("Trained, stored", "Numbers that receive gradients; numbers that must be saved for one suite of tasks."),
+    (
+        "Added at inference",
+        "Parameters left beside the backbone after everything that can be merged is merged.",
+    ),
+    ("Frozen extra", "Numbers that a method adds but does not train."),
+    ("Reference rows", "Full fine-tuning and projection only frame the others; they are not ranked."),
+    (
+        "Control",
+        "The same training with the image or the question withheld from the model.",
+    ),
+    (
+        "Floor",
+        "What a constant answer, or an answer that looks at the question alone, scores on the same split.",
+    ),
+    ("Suite", "Tasks that are trained together as one multi-task run."),
+    ("Exclusive", "Nothing else of the harness ran on the machine while speed and memory were taken."),
+    ("n", "Number of seeds that finished; ± is the sample standard deviation over them."),
+    (
+        "Comparable",
+        "All examples of the split were scored, and the metric had enough of them to mean what it says.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything about one suite on one backbone."""
+
+    name: str  # anchor
+    leaderboard: Table
+    picture: Picture | None
+    costs: list[Table]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The content of a report; every text is plain."""
+
+    name: str  # of the run
+    summary: list[tuple[str, str]]  # what ran, when and where
+    banner: str | None
+    boards: list[Board]
+    tasks: Table | None
+    coverage: list[Table]
+    every_cell: Table
+    environment: Table | None
+    command: str | None
+    grid: str | None
+
+    @property
+    def tables(self) -> list[Table]:
+        """All tables in reading order."""
+        boards = [table for board in self.boards for table in (board.leaderboard, *board.costs)]
+        others = [self.tasks, *self.coverage, self.every_cell, self.environment]
+        return boards + [table for table in others if table is not None]
+
+
+def assemble(run: Run) -> Report:
+    """Make the report of a run.
+
+    Raises:
+        RecordError: the run has no cell yet.
+    """
+    if run.cells.empty:
+        raise RecordError(f"{run.folder}: no cell has been planned or run here yet, so there is nothing to report")
+    found = groups(run)
+    why = reasons(run)
+    environment = run.environment or _first_environment(run)
+    command = environment.get("command")
+    return Report(
+        name=plain(run.folder.resolve().name, 120),
+        summary=_summary(run, environment),
+        banner=_banner(found),
+        boards=[_board(group) for group in found],
+        tasks=task_cards(found, records(run.scores)) if found else None,
+        coverage=[coverage(run)] + ([why] if why is not None else []),
+        every_cell=every_cell(run),
+        environment=_environment(environment),
+        command=" ".join(map(str, command)) if isinstance(command, list) else plain(command, 4000) if command else None,
+        grid=run.grid,
+    )
+
+
+def _board(group: Group) -> Board:
+    table = leaderboard(group)
+    return Board(table.name.removeprefix("leaderboard-"), table, quality_figure(group), cost_tables(group))
+
+
+def _summary(run: Run, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
+    counts = state_counts(run)
+    finished = [text for text in run.cells["finished_at"] if present(text)]
+    times = [str(environment.get("started_at", "")), max(finished, default="")]
+    where = [environment.get("device"), environment.get("processor")]
+    pairs = [
+        ("Cells", ", ".join(f"{number:,} {state}" for state, number in counts.items())),
+        ("Time", " to ".join(moment(text) for text in times if text)),
+        ("Machine", ", ".join(dict.fromkeys(plain(part) for part in where if part))),
+        (
+            "Version",
+            plain(" ".join(str(environment.get(k) or "") for k in ("harness_version", "commit")))[:60],
+        ),
+    ]
+    return [(name, text) for name, text in pairs if text]
+
+
+def _banner(found: list[Group]) -> str | None:
+    if not found:
+        return "No cell has finished with a score yet; the coverage table says where each one is."
+    return EMBEDDED_SUITE if all(group.suite.startswith(EMBEDDED) for group in found) else None
+
+
+def _first_environment(run: Run) -> dict[str, Any]:
+    """Where the first finished cell ran, for a run folder without ``environment.json``."""
+    names = [name for name in run.cells.columns if name.startswith("environment_")]
+    for row in run.cells.loc[run.cells["state"] == "done", names].to_dict("records"):
+        return {str(name).removeprefix("environment_"): value for name, value in row.items() if present(value)}
+    return {}
+
+
+def _environment(environment: Mapping[str, Any]) -> Table | None:
+    rows = []
+    for name, value in flat({k: v for k, v in environment.items() if k != "command"}).items():
+        title = _NAMES.get(name, name.replace("packages_", "Package: ").replace("_", " "))
+        text = size(float(value)) if name == "memory_bytes" and isinstance(value, int | float) else literal(value)
+        if present(value):
+            rows.append(Row((text_cell(plain(title[:1].upper() + title[1:])), text_cell(plain(text)))))
+    columns = (Column("What", "left"), Column("Value", "left"))
+    return Table("environment", "Environment", columns, tuple(rows)) if rows else None

@@ -1,0 +1,27 @@
+"""Tasks: one file each. A new task is a file in this folder that defines a `Task`."""
+
+from tasks.base import (
+    ROLES,
+    Card,
+    DataError,
+    Decoding,
+    Example,
+    ImageSet,
+    Metric,
+    Role,
+    Scored,
+    Task,
+)
+
+__all__ = [
+    "ROLES",
+    "Card",
+    "DataError",
+    "Decoding",
+    "Example",
+    "ImageSet",
+    "Metric",
+    "Role",
+    "Scored",
+    "Task",
+]

@@ -1,0 +1,152 @@
+"""What a task is: a card, examples, images and a scorer. No torch here."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from PIL.Image import Image
+from pydantic import BaseModel, ConfigDict
+
+Role = Literal["train", "select", "report"]
+"""What a split is used for: to learn, to choose a checkpoint, to publish a score. The last two never coincide."""
+
+ROLES: tuple[Role, ...] = ("train", "select", "report")
+
+
+class DataError(Exception):
+    """A data file is missing, broken or not what was expected; the message names file, expectation and fix."""
+
+
+class Metric(BaseModel):
+    """The headline score of a task. Values are raw fractions; reports multiply them by ``scale``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: Literal["accuracy", "vqa-accuracy", "cider"]
+    title: str
+    version: str  # changes whenever the same predictions could score differently
+    scale: float = 100.0
+    higher_is_better: bool = True
+
+
+class Decoding(BaseModel):
+    """How a prediction is made from the model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    beams: int = 1
+    max_length: int = 20  # tokens, the decoder's start token included
+    choices: tuple[str, ...] = ()  # not empty: no generation; the choice with the most likely first token wins
+
+
+class Card(BaseModel):
+    """Where a task comes from and how it is reported."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    title: str
+    summary: str  # one sentence: what goes in, what comes out
+    source: str  # a citation or an address where the data can be had
+    licence: str
+    splits: Mapping[Role, str]  # the name of the split that plays each role, as the data's owners call it
+    metric: Metric
+    cluster: str = "image"  # what per-example scores are clustered by in a bootstrap
+    bibtex: str = ""  # citation key
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question, statement or caption request."""
+
+    id: str  # unique within a task and role
+    text: str  # the input text without the task prefix; empty for captions
+    images: tuple[str, ...]  # ids in the task's image set, in order
+    targets: tuple[str, ...] = ()  # texts to learn from; one is drawn each time the example is read
+    weights: tuple[float, ...] = ()  # score of each target: its drawing probability, and the VQA loss weight
+    references: tuple[str, ...] = ()  # what the scorer compares with (ten annotators' answers, the captions)
+    cluster: str = ""  # cluster key, such as the image id
+    kind: str = ""  # question type, for analysis
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of a list of predictions: raw fractions, one per example and in aggregate."""
+
+    value: float  # the headline metric
+    per_example: Sequence[float]
+    more: Mapping[str, float] = field(default_factory=dict)  # further metrics by name, such as consistency
+
+
+class ImageSet(ABC):
+    """Images by id, drawn or decoded on demand."""
+
+    name: str  # unique among all image sets, for instance "mini/train"
+    fingerprint: str  # changes whenever any image or the list of ids could differ
+
+    @abstractmethod
+    def ids(self) -> Sequence[str]:
+        """All image ids, in a fixed order."""
+
+    @abstractmethod
+    def open(self, image_id: str) -> Image:
+        """Return one image in mode RGB.
+
+        Raises:
+            DataError: the image is missing or does not decode.
+        """
+
+
+class Task(ABC):
+    """A plugin: one file in ``tasks/``, an entry point in group ``harness.tasks``, or a file given by ``--plugin``."""
+
+    name: ClassVar[str]
+    version: ClassVar[str]  # changes whenever the same data could give other examples
+    prefix: ClassVar[str]  # put before the text when task prefixes are on, for instance "vqa: "
+    decoding: ClassVar[Decoding] = Decoding()
+    loss: ClassVar[Literal["example", "weighted-example", "token"]] = "example"
+    """example: mean over examples of the mean token loss; weighted-example: the same times the drawn target's
+    weight (VQA); token: one mean over all tokens of the batch (captions)."""
+    text_limit: ClassVar[int | None] = None  # tokens, special tokens included
+    target_limit: ClassVar[int | None] = None
+    batch_share: ClassVar[float] = 1.0  # batch size of this task relative to the suite's
+
+    def __init__(self, data: Path | None = None) -> None:
+        """Remember where the data lies; read nothing yet (``data`` is the folder given by ``--data``)."""
+        self.data = data
+
+    @property
+    @abstractmethod
+    def card(self) -> Card:
+        """The task's card. May depend on which split files are present."""
+
+    def missing(self) -> str | None:
+        """Return None if the task can run, else one sentence: what is missing and how to get it."""
+        return None
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Digest of the data as it lies on disk; part of every cell's key.
+
+        Raises:
+            DataError: a file is there but cannot be read.
+        """
+
+    @abstractmethod
+    def examples(self, role: Role) -> Sequence[Example]:
+        """Return the examples that play a role, in a fixed order.
+
+        Raises:
+            DataError: a file is missing or broken.
+        """
+
+    @abstractmethod
+    def images(self, role: Role) -> ImageSet:
+        """Return the images that the examples of this role refer to."""
+
+    @abstractmethod
+    def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
+        """Score one prediction per example."""

@@ -1,0 +1,1 @@
+"""Scores of predictions against references: pure functions, per example and in aggregate, raw fractions."""

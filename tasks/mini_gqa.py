@@ -1,0 +1,209 @@
+"""mini-gqa: compositional questions about relations in one scene, exact match."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from typing import ClassVar
+
+from tasks.base import Decoding, Example, Role, Scored
+from tasks.metrics.exact import METRIC, exact
+from tasks.mini.task import MiniTask, scenes
+from tasks.mini.words import Asker, Description, Question, a, absent, ask, balanced, unique
+from tasks.mini.world import Item, Scene
+
+Relation = Callable[[Item, Item], bool]
+RELATIONS: dict[str, tuple[tuple[str, ...], Relation]] = {
+    "left": (("to the left of", "left of"), lambda one, other: one.column < other.column),
+    "right": (("to the right of", "right of"), lambda one, other: one.column > other.column),
+    "above": (("above", "higher than"), lambda one, other: one.row < other.row),
+    "below": (("below", "lower than"), lambda one, other: one.row > other.row),
+}
+_OPPOSITES = (("left", "right"), ("above", "below"))
+
+
+def _named(scene: Scene, generator: random.Random) -> list[tuple[Item, str]]:
+    """Every item that can be named without doubt, with one of its names."""
+    named = []
+    for item in scene.items:
+        options = unique(scene, item)
+        if options:
+            named.append((item, generator.choice(options).say(generator)))
+    return named
+
+
+def _only(scene: Scene, relation: str, other: Item, wanted: Description, skip: Item | None = None) -> Item | None:
+    """The one item that fits and stands in the relation to the other, if there is exactly one."""
+    holds = RELATIONS[relation][1]
+    found = [item for item in wanted.among(scene) if item not in (other, skip) and holds(item, other)]
+    return found[0] if len(found) == 1 else None
+
+
+def ask_related(scene: Scene, generator: random.Random) -> Question | None:
+    """Ask for the colour, shape or size of the one item in a relation to a named item."""
+    found = []
+    attribute = generator.choice(("colour", "shape", "size"))
+    for other, name in _named(scene, generator):
+        for relation, (words, _) in RELATIONS.items():
+            for wanted in (Description(), *_single_attributes(scene, without=attribute)):
+                item = _only(scene, relation, other, wanted)
+                if item is not None:
+                    where = f"{wanted.say(generator)} {generator.choice(words)} the {name}"
+                    found.append((f"what {attribute} is the {where}?", getattr(item, attribute)))
+    return balanced(found, f"related {attribute}", generator)
+
+
+def ask_two_steps(scene: Scene, generator: random.Random) -> Question | None:
+    """Ask for an attribute of the item related to the item that is related to a named item."""
+    found = []
+    attribute = generator.choice(("colour", "shape"))
+    for first, name in _named(scene, generator):
+        for near, (near_words, _) in RELATIONS.items():
+            for wanted in _single_attributes(scene, without=None):
+                middle = _only(scene, near, first, wanted)
+                if middle is None:
+                    continue
+                for far, (far_words, _) in RELATIONS.items():
+                    item = _only(scene, far, middle, Description(), skip=first)
+                    if item is not None:
+                        inner = f"the {wanted.say(generator)} {generator.choice(near_words)} the {name}"
+                        text = f"what {attribute} is the object {generator.choice(far_words)} {inner}?"
+                        found.append((text, getattr(item, attribute)))
+    return balanced(found, f"two steps {attribute}", generator)
+
+
+def ask_verify(scene: Scene, generator: random.Random) -> Question | None:
+    """Is one named item in a relation to another?"""
+    found = []
+    named = _named(scene, generator)
+    for one, name in named:
+        for other, other_name in named:
+            if one != other:
+                for words, holds in RELATIONS.values():
+                    text = f"is the {name} {generator.choice(words)} the {other_name}?"
+                    found.append((text, "yes" if holds(one, other) else "no"))
+    return balanced(found, "verify", generator)
+
+
+def ask_choose(scene: Scene, generator: random.Random) -> Question | None:
+    """Which of two opposite relations holds between two named items?"""
+    found = []
+    named = _named(scene, generator)
+    for one, name in named:
+        for other, other_name in named:
+            for pair in _OPPOSITES:
+                first, second = generator.sample(pair, 2)
+                for relation in pair:
+                    if RELATIONS[relation][1](one, other):
+                        where = {"left": "left of", "right": "right of"}
+                        choice = f"{where.get(first, first)} or {where.get(second, second)}"
+                        found.append((f"is the {name} {choice} the {other_name}?", relation))
+    return balanced(found, "choose", generator)
+
+
+def ask_compare(scene: Scene, generator: random.Random) -> Question | None:
+    """Do two named items share an attribute?"""
+    found = []
+    named = _named(scene, generator)
+    for one, name in named:
+        for other, other_name in named:
+            for attribute in ("colour", "shape", "size"):
+                # Named by that attribute, the answer would be in the question.
+                spoken = {getattr(one, attribute), getattr(other, attribute)} & set(f"{name} {other_name}".split())
+                if one != other and not spoken:
+                    text = f"do the {name} and the {other_name} have the same {attribute}?"
+                    found.append((text, "yes" if getattr(one, attribute) == getattr(other, attribute) else "no"))
+    return balanced(found, "compare", generator)
+
+
+def ask_more(scene: Scene, generator: random.Random) -> Question | None:
+    """Are there more of one description than of another?"""
+    found = []
+    options = _single_attributes(scene, without=None)
+    for one in options:
+        for other in options:
+            if one != other:
+                left, right = len(one.among(scene)), len(other.among(scene))
+                if left != right:
+                    text = f"are there more {one.say(generator, plural=True)} than {other.say(generator, plural=True)}?"
+                    found.append((text, "yes" if left > right else "no"))
+    return balanced(found, "more", generator)
+
+
+def ask_logic(scene: Scene, generator: random.Random) -> Question | None:
+    """Are both, or is either, of two descriptions there?"""
+    word = generator.choice(("and", "or"))
+    found = []
+    for _ in range(8):
+        truths, names = [], []
+        for _ in range(2):
+            nothing = absent(scene, generator)
+            item = generator.choice(scene.items)
+            present = Description(colour=item.colour, shape=item.shape)
+            chosen = present if nothing is None or generator.random() < 0.5 else nothing
+            truths.append(chosen is present)
+            names.append(a(chosen.say(generator)))
+        if names[0] != names[1]:
+            holds = all(truths) if word == "and" else any(truths)
+            text = f"are there both {names[0]} and {names[1]}?" if word == "and" else f"is there {' or '.join(names)}?"
+            found.append((text, "yes" if holds else "no"))
+    return balanced(found, f"logic {word}", generator)
+
+
+def _single_attributes(scene: Scene, without: str | None) -> list[Description]:
+    """Descriptions by one colour or one shape that occur in the scene."""
+    return [
+        Description(**{name: value})
+        for name in ("colour", "shape")
+        if name != without
+        for value in sorted({getattr(item, name) for item in scene.items})
+    ]
+
+
+ASKERS: dict[str, Asker] = {
+    "related": ask_related,
+    "two steps": ask_two_steps,
+    "verify": ask_verify,
+    "choose": ask_choose,
+    "compare": ask_compare,
+    "more": ask_more,
+    "logic": ask_logic,
+}
+
+
+class MiniGqa(MiniTask):
+    """Relations, comparisons and logic over one scene."""
+
+    name = "mini-gqa"
+    prefix = "gqa: "
+    title = "mini-gqa"
+    summary = "A compositional question about relations in one scene; one answer; exact match."
+    metric = METRIC
+    decoding = Decoding(max_length=8)
+    text_limit = 40
+    target_limit = 10
+    counts: ClassVar = {"train": 2400, "select": 300, "report": 600}
+
+    def examples(self, role: Role) -> Sequence[Example]:
+        """One question per scene."""
+        made = []
+        for index in range(self.counts[role]):
+            scene = scenes(role)[index % len(scenes(role))]
+            question = ask(scene, self.generator(role, index), ASKERS)
+            made.append(
+                Example(
+                    id=f"{index}",
+                    text=question.text,
+                    images=(scene.code,),
+                    targets=(question.answer,),
+                    weights=(1.0,),
+                    references=(question.answer,),
+                    cluster=scene.code,
+                    kind=question.kind,
+                )
+            )
+        return made
+
+    def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
+        """Exact match."""
+        return Scored(*exact(predictions, [example.references for example in examples]))

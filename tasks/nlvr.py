@@ -1,0 +1,133 @@
+"""NLVR, version 1: is a human sentence true of a picture of three boxes with shapes? (Suhr et al. 2017)
+
+Layout of ``<data>/nlvr/``: ``train_official.parquet``, ``dev.parquet``, if present
+``train_siblings_derived.parquet`` and ``test.parquet``, each with identifier (text, "sentence number-image
+number"), permutation (integer), sentence (text), label (boolean), directory (integer), image_file (text),
+image_png (bytes).
+
+The three boxes are one 400 x 100 picture, so an example has one image. Only permutation 0 of the six orders
+of the boxes is used. Selection takes whole cross-validation buckets (``directory``) of the training set,
+official labels only, and nothing of those buckets is trained on, so no sentence number is on both sides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tasks._files import ParquetImages, read_parquet
+from tasks._folder import FolderTask, held_out
+from tasks.base import Card, DataError, Decoding, Example, ImageSet, Role, Scored
+from tasks.metrics.consistency import consistency
+from tasks.metrics.exact import METRIC, exact
+
+_OFFICIAL = "train_official.parquet"
+_DERIVED = "train_siblings_derived.parquet"
+_TEST = "test.parquet"
+_ROWS = {"permutation": 0}
+_COLUMNS = {
+    "identifier": "text",
+    "sentence": "text",
+    "label": "boolean",
+    "directory": "integer",
+    "image_file": "text",
+}
+
+
+class Nlvr(FolderTask):
+    """Judge one sentence about one picture: "true" or "false"."""
+
+    name = "nlvr"
+    version = "1"
+    prefix = "nlvr: "
+    decoding = Decoding(choices=("true", "false"))
+    target_limit = 10
+    folders = ("nlvr",)
+    required = (_OFFICIAL, "dev.parquet")
+    optional = (_DERIVED, _TEST)
+    origin = "NLVR is at github.com/lil-lab/nlvr"
+    derived_labels: ClassVar[bool] = True
+    """Also train on the rows of ``train_siblings_derived.parquet``: real images and sentences, with labels
+    that follow from how the sentences were collected and are wrong in 7 to 14 % of cases. Never selected or
+    reported on.
+    """
+
+    def _report_file(self) -> Path:
+        test = self.folder / _TEST
+        return test if test.is_file() else self.folder / "dev.parquet"
+
+    def _train_files(self) -> list[Path]:
+        derived = self.folder / _DERIVED
+        return [self.folder / _OFFICIAL, *([derived] if self.derived_labels and derived.is_file() else [])]
+
+    @property
+    def card(self) -> Card:
+        """The task's card; reports on "test" where its file is there."""
+        weak = self.data is not None and len(self._train_files()) > 1
+        return Card(
+            title="NLVR",
+            summary="A human sentence about one picture of three boxes with shapes; true or false.",
+            source=f"Suhr, Lewis, Yeh and Artzi 2017; {self.origin}",
+            licence="CC BY 4.0",
+            splits={
+                "train": "train, about 90 % of its buckets"
+                + (", and weakly labelled siblings" if weak else ""),
+                "select": "train, about 10 % of its buckets",
+                "report": self._report_file().stem if self.data else "dev",
+            },
+            metric=METRIC,
+            cluster="sentence",
+            bibtex="suhr2017nlvr",
+        )
+
+    def _table(self, path: Path) -> list[dict[str, Any]]:
+        return read_parquet(path, _COLUMNS, _ROWS).to_pylist()
+
+    def read(self, role: Role) -> Iterable[Example]:
+        """One example per judgement, in the order of the files."""
+        if role == "report":
+            rows = self._table(self._report_file())
+        else:
+            official, *derived = (self._table(path) for path in self._train_files())
+            chosen = held_out((str(row["directory"]) for row in official), self.name)
+            used = official if role == "select" else chain(official, *derived)
+            rows = [row for row in used if (str(row["directory"]) in chosen) == (role == "select")]
+        return map(self._made, rows)
+
+    def _made(self, row: Mapping[str, Any]) -> Example:
+        label = "true" if row["label"] else "false"
+        return Example(
+            id=row["identifier"],
+            text=row["sentence"].strip(),
+            images=(row["image_file"],),
+            targets=(label,),
+            weights=(1.0,),
+            references=(label,),
+            cluster=self._sentence_number(row["identifier"]),
+        )
+
+    def _sentence_number(self, identifier: str) -> str:
+        number, dash, image = identifier.partition("-")
+        if not (number and dash and image):
+            raise DataError(
+                f"{self.folder}: identifier {identifier!r}; expected two numbers such as 12-0; {self.origin}"
+            )
+        return number
+
+    def image_set_name(self, role: Role) -> str:
+        """Training and selection share the pictures of the training files."""
+        return f"nlvr/{self._report_file().stem if role == 'report' else 'train'}"
+
+    def open_images(self, role: Role) -> ImageSet:
+        """Pictures of permutation 0, by the name of their official file."""
+        files = [self._report_file()] if role == "report" else self._train_files()
+        return ParquetImages(self.image_set_name(role), files, ("image_file", "text"), "image_png", _ROWS)
+
+    def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
+        """Accuracy, and consistency over the pictures of a sentence (one order of the boxes each)."""
+        value, each = exact(predictions, [example.references for example in examples])
+        return Scored(
+            value, each, {"consistency": consistency(each, [example.cluster for example in examples])}
+        )

@@ -1,0 +1,30 @@
+"""Suites: named sets of tasks that are trained together as one multi-task run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["image-text", "video-text", "text"]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Tasks trained together; ``kind`` chooses a method's defaults where its paper has several."""
+
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    kind: Kind = "image-text"
+
+
+NAMED: tuple[Suite, ...] = (
+    Suite("mini-image", "Embedded scenes", ("mini-vqa", "mini-gqa", "mini-nlvr", "mini-caption")),
+)
+
+
+def known(task_names: Iterable[str]) -> Mapping[str, Suite]:
+    """All suites by name: the named ones, and every single task as a suite of one."""
+    singles = {name: Suite(name, name, (name,)) for name in task_names}
+    return singles | {suite.name: suite for suite in NAMED}

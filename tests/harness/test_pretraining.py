@@ -1,0 +1,107 @@
+"""Pre-training: what it keeps out, resuming, and what it ships."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+import torch
+
+from harness.backbones.vision import EMBEDDED
+from harness.errors import UserError
+from harness.pretraining import run
+from harness.pretraining.language import KINDS, answer, describe, hide, look_up
+from harness.pretraining.stages import ImageStage, JointStage, LanguageStage, near_double
+from tasks.mini.world import part_of, pool, sample
+from tasks.mini_gqa import ASKERS as GQA
+from tasks.mini_vqa import ASKERS as VQA
+
+TOKENIZER = EMBEDDED / "mini-bart" / "tokenizer.json"
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.set_num_threads(1)
+    for stage in (ImageStage, LanguageStage, JointStage):
+        monkeypatch.setattr(stage, "batch_size", 6)
+        monkeypatch.setattr(stage, "steps", 4)
+        monkeypatch.setattr(stage, "held_out_batches", 1)
+    monkeypatch.setattr(run, "EVERY", 2)
+
+
+def test_question_types_are_left_to_the_tasks() -> None:
+    assert not {"count", "variety"} & set(KINDS)
+    assert not set(KINDS) & set(GQA)
+    assert set(KINDS) < set(VQA)
+
+
+def test_a_description_names_every_item_once() -> None:
+    for scene in pool("pretraining", 30):
+        assert len(describe(scene).split(", ")) == len(scene.items)
+
+
+def test_looking_up_tells_the_item_or_nothing() -> None:
+    generator = random.Random(0)
+    answers = {look_up(scene, generator).answer == "nothing" for scene in pool("pretraining", 40)}
+    assert answers == {True, False}
+    assert answer(pool("pretraining", 1)[0], generator).kind in KINDS
+
+
+def test_hiding_hides_something_and_keeps_the_length() -> None:
+    text = "large red circle top left"
+    hidden = hide(text, random.Random(1))
+    assert "<mask>" in hidden
+    assert len(hidden.split()) == len(text.split())
+
+
+def test_near_doubles_differ_and_stay_in_their_part() -> None:
+    generator = random.Random(2)
+    for _ in range(50):
+        scene = sample(generator, "pretraining")
+        double = near_double(scene, generator, "pretraining")
+        assert double != scene
+        assert part_of(double) == "pretraining"
+
+
+def test_a_killed_run_continues_to_the_same_weights(small: None, tmp_path: Path) -> None:
+    def trained(work: Path, steps: tuple[int, ...]) -> dict[str, torch.Tensor]:
+        for count in steps:
+            torch.manual_seed(0)
+            stage = LanguageStage(run.load_tokenizer(TOKENIZER))
+            record = run.train(stage, count, work, "cpu", seed=0, report=lambda line: None, total=4)
+        assert [step for step, _ in record["losses"]] == [2, 4]
+        return stage.model.state_dict()
+
+    straight, continued = trained(tmp_path / "a", (4,)), trained(tmp_path / "b", (2, 4))
+    assert all(torch.equal(straight[name], continued[name]) for name in straight)
+
+
+def test_the_command_writes_all_files_and_resumes(small: None, tmp_path: Path) -> None:
+    lines: list[str] = []
+    for _ in range(2):
+        run.pretrain(tmp_path / "out", tmp_path / "work", report=lines.append)
+    record = json.loads((tmp_path / "out" / "training_record.json").read_text())
+    assert set(record["stages"]) == {"image", "language", "joint"}
+    assert (tmp_path / "out" / "mini-clip" / "model.safetensors").is_file()
+    assert (tmp_path / "out" / "mini-bart" / "model.safetensors").is_file()
+    assert sum("step 4/4" in line for line in lines) == 3  # the second run had nothing left to train
+
+
+def test_a_broken_checkpoint_is_named(small: None, tmp_path: Path) -> None:
+    place = tmp_path / "work" / "image" / "checkpoint.safetensors"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"not a checkpoint")
+    with pytest.raises(UserError, match=r"checkpoint\.safetensors.*delete it to start anew"):
+        run.pretrain(tmp_path / "out", tmp_path / "work")
+
+
+def test_the_shipped_files_are_small_and_ordinary_english_has_no_unknown_tokens() -> None:
+    size = sum(path.stat().st_size for path in EMBEDDED.rglob("*") if path.is_file())
+    assert size <= 20e6
+    tokenizer = run.load_tokenizer(TOKENIZER)
+    sentence = "a man in a yellow jacket rides his bicycle past the old café on 5th street"
+    ids = tokenizer(sentence)["input_ids"]
+    assert tokenizer.unk_token_id not in ids
+    assert tokenizer.decode(ids, skip_special_tokens=True) == sentence
+    assert len(ids) < 2 * len(sentence.split())
+    assert tokenizer.convert_ids_to_tokens(len(tokenizer) - 1) == "<vis_extra_id_0>"
