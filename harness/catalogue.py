@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 class Catalogue:
     """Methods, tasks, suites and backbones by name. Each is looked for when it is first asked for."""
 
-    def __init__(
-        self, data: Path | None = None, weights: Path | None = None, plugins: tuple[Path, ...] = ()
-    ) -> None:
+    def __init__(self, data: Path | None = None, weights: Path | None = None, plugins: tuple[Path, ...] = ()) -> None:
         self.data = data
         self.weights = weights
         self.plugins = plugins

@@ -39,6 +39,7 @@ def load(path: Path, model: JointBackbone) -> Cell:
     Raises:
         UserError: the file is missing or broken, or its names and shapes are not exactly what the model
         needs.
+
     """
     cell = read_cell(path)
     with safe_open(path, framework="pt") as file:
@@ -62,6 +63,7 @@ def read_cell(path: Path) -> Cell:
 
     Raises:
         UserError: the file is missing or broken.
+
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -69,9 +71,7 @@ def read_cell(path: Path) -> Cell:
     except (OSError, SafetensorError) as error:
         raise UserError(f"{path}: cannot be read ({error}); run the cell again") from error
     except ValidationError as error:
-        raise UserError(
-            f"{path}: its header holds no cell; only files of this project can be read"
-        ) from error
+        raise UserError(f"{path}: its header holds no cell; only files of this project can be read") from error
 
 
 def _expected(model: JointBackbone, kind: str) -> dict[str, Tensor]:

@@ -20,9 +20,7 @@ from harness.features import Features
 from harness.texts import Texts
 from tasks import DataError, Example, Role, Task
 
-WINDOW = (
-    8  # batches whose examples are sorted by length together: little padding, yet other batches each epoch
-)
+WINDOW = 8  # batches whose examples are sorted by length together: little padding, yet other batches each epoch
 IGNORED = -100  # label of padding
 
 
@@ -67,11 +65,13 @@ class TaskData:
 
     Raises:
         DataError: there is no example, an image is unknown, or the number of images varies.
+
     """
 
     def __init__(
         self,
         task: Task,
+        fingerprint: str,
         role: Role,
         examples: Sequence[Example],
         texts: Texts,
@@ -81,12 +81,15 @@ class TaskData:
         limit: int | None = None,
         image_blind: bool = False,
     ) -> None:
-        """``limit`` keeps that many examples, spread evenly; ``image_blind`` shows zeros for features."""
+        """``fingerprint`` is that of the task's data; ``limit`` keeps that many examples, spread evenly;
+        ``image_blind`` shows zeros for features.
+        """
         if not examples:
             raise DataError(f"{task.name}: its {role} split ({task.card.splits[role]}) holds no example")
         count = min(limit or len(examples), len(examples))
         self.kept = np.arange(count) * len(examples) // count  # rows of the kept examples in `texts`
         self.task = task
+        self.fingerprint = fingerprint
         self.role = role
         self.examples = [examples[row] for row in self.kept.tolist()]
         self.texts = texts
@@ -152,9 +155,7 @@ class TaskData:
         """Rows of each example's images in the features, (n, i)."""
         counts = {len(example.images) for example in self.examples}
         if len(counts) > 1:
-            raise DataError(
-                f"{self.task.name}: its {self.role} examples have {sorted(counts)} images, not one number"
-            )
+            raise DataError(f"{self.task.name}: its {self.role} examples have {sorted(counts)} images, not one number")
         found = [self.features.find(example.images) for example in self.examples]
         return np.array(found, dtype=np.int64).reshape(len(found), counts.pop())
 
@@ -165,9 +166,7 @@ class Mixture:
     def __init__(self, tasks: Sequence[TaskData], batch_size: int, seed: int) -> None:
         """``batch_size`` is that of a task whose ``batch_share`` is 1."""
         self.tasks = {data.task.name: data for data in tasks}
-        self.sizes = {
-            name: max(1, int(batch_size * data.task.batch_share)) for name, data in self.tasks.items()
-        }
+        self.sizes = {name: max(1, int(batch_size * data.task.batch_share)) for name, data in self.tasks.items()}
         self.seed = seed
 
     @property
@@ -188,9 +187,7 @@ class Mixture:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch; the same again for the same seed and epoch."""
-        batches = {
-            name: iter(data.training_order(self.sizes[name], epoch)) for name, data in self.tasks.items()
-        }
+        batches = {name: iter(data.training_order(self.sizes[name], epoch)) for name, data in self.tasks.items()}
         drawn = {name: data.draw(self.seed, epoch) for name, data in self.tasks.items()}
         for name in self.order(epoch):
             indices = next(batches[name])

@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
 from harness.data import Batch, TaskData
-from harness.store import Store
+from harness.store import Progress, Store, silent
 from harness.workbench import Workbench
 from reports.record import Score
 from tasks import DataError, Scored
@@ -35,6 +35,7 @@ def evaluate(
 
     Raises:
         DataError: two choices of the task begin with the same token.
+
     """
     predictions = predict(bench, data, batch_size, after_batch)
     return Evaluated(data, predictions, data.task.score(data.examples, predictions))
@@ -90,13 +91,12 @@ class Answerer:
         return [self.decoding.choices[choice] for choice in likeliest.tolist()]
 
 
-def choice_tokens(
-    tokenizer: PreTrainedTokenizerFast, choices: Sequence[str], task: str
-) -> tuple[list[int], list[int]]:
+def choice_tokens(tokenizer: PreTrainedTokenizerFast, choices: Sequence[str], task: str) -> tuple[list[int], list[int]]:
     """Tokens that targets begin with (BART: ``<s>``, T5: none), and the first own token of each choice.
 
     Raises:
         DataError: two choices begin with the same token, so that one decoder step cannot tell them apart.
+
     """
     bare = [tokenizer(choice, add_special_tokens=False)["input_ids"] for choice in choices]
     first = [ids[0] for ids in bare]
@@ -134,12 +134,12 @@ def score(
     )
 
 
-def stored_floors(store: Store, data: TaskData, fingerprint: str) -> dict[str, float | None]:
-    """The task's floors, computed once for all cells; ``fingerprint`` is that of its data."""
+def stored_floors(store: Store, data: TaskData, progress: Progress = silent) -> dict[str, float | None]:
+    """The floors of a task, whatever the limit; computed once for all cells."""
     task = data.task
     metric = task.card.metric
-    key = {"task": [task.name, task.version, fingerprint], "metric": [metric.name, metric.version]}
-    values: dict[str, float | None] = store.remembered("floors", key, lambda: floors(task))
+    key = {"task": [task.name, task.version, data.fingerprint], "metric": [metric.name, metric.version]}
+    values: dict[str, float | None] = store.remembered("floors", key, lambda: floors(task), progress)
     return values
 
 
@@ -162,9 +162,7 @@ def predictions_frame(evaluated: Sequence[Evaluated]) -> pandas.DataFrame:
             "references": list(example.references),
         }
         for one in evaluated
-        for example, prediction, value in zip(
-            one.data.examples, one.predictions, one.scored.per_example, strict=True
-        )
+        for example, prediction, value in zip(one.data.examples, one.predictions, one.scored.per_example, strict=True)
     ]
     return pandas.DataFrame(rows)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -28,7 +28,7 @@ class Choice:
     methods: tuple[str, ...] = ()
     seeds: tuple[int, ...] = ()  # run these instead of the grid's
     overrides: tuple[str, ...] = ()  # "settings.epochs=2", or "<method or glob>.<hyper-parameter>=<value>"
-    settings: Mapping[str, Any] = {}  # further settings, such as the limit
+    settings: Mapping[str, Any] = field(default_factory=dict)  # further settings, such as the limit
 
 
 def is_pattern(name: str) -> bool:

@@ -46,6 +46,7 @@ class Features:
 
         Raises:
             DataError: the image set has no such image.
+
         """
         try:
             return [self.index[image] for image in ids]
@@ -65,6 +66,7 @@ def features(
     Raises:
         DataError: an image is missing or broken.
         UserError: a feature does not fit into half precision, or the cache cannot be written.
+
     """
     ids = list(images.ids())
     if not ids:  # a task without images; a file cannot be mapped when it holds no rows
@@ -82,16 +84,13 @@ def features(
     key = {"encoder": encoder.fingerprint, "set": images.name, "images": images.fingerprint}
     place = store.entry("features", key, build, progress)
     stored: list[str] = json.loads((place / IDS).read_text("utf-8"))
-    return Features(
-        np.load(place / ROWS, mmap_mode="r"), {name: i for i, name in enumerate(stored)}, images.name
-    )
+    index = {name: row for row, name in enumerate(stored)}
+    return Features(np.load(place / ROWS, mmap_mode="r"), index, images.name)
 
 
 def _encode(encoder: Encoder, images: ImageSet, ids: Sequence[str]) -> np.ndarray:
     with torch.inference_mode():
         block = encoder.encode([images.open(image) for image in ids]).cpu().half()
     if not torch.isfinite(block).all():
-        raise UserError(
-            f"{encoder.name}: its features of {images.name} ({ids[0]} ...) do not fit into float16"
-        )
+        raise UserError(f"{encoder.name}: its features of {images.name} ({ids[0]} ...) do not fit into float16")
     return block.numpy()

@@ -5,15 +5,14 @@
     blocks:
       - suites: [mini-image]                  # names, globs, or `all`
         backbones: [mini-bart]
-        methods:
-          - "vl-pet-*"
-          - {method: lora-single, rank: [4, 8], settings: {epochs: 3}}   # a list makes one cell per entry
+        methods: ["vl-pet-*", {method: lora-single, rank: [4, 8], settings: {epochs: 3}}]
         seeds: [0, 1, 2]
         settings: {epochs: 5}                 # fields of `harness.cells.Settings`
         controls:
           - {method: full, control: image-blind}
 
-Names are resolved by `harness.expand`; here only the shape of the file is checked.
+A list among the values of a method's entry makes one cell per entry of the list. Names are resolved by
+`harness.expand`; here only the shape of the file is checked.
 """
 
 from __future__ import annotations

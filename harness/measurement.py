@@ -6,7 +6,7 @@ It comes last: its steps change the model's weights, of which the cell has taken
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, count, islice
 
@@ -25,6 +25,7 @@ WARM_UP_STEPS = 3
 TRAINING_STEPS = 12
 FEWEST_STEPS = 3  # even when they take longer than `BUDGET_SECONDS`
 ANSWERS = 10  # for the latency of one example
+COUNTED_SAMPLES = 32  # at most, in the batches whose operations are counted: plain attention needs much memory
 BUDGET_SECONDS = 20.0  # of training steps, and again of evaluation: others are waiting meanwhile
 
 
@@ -104,7 +105,7 @@ def _flops_per_sample(bench: Workbench, mixture: Mixture) -> float | None:
     operations = samples = 0.0
     bench.model.train()
     for name, data in mixture.tasks.items():
-        batch = _typical(data, mixture.sizes[name])
+        batch = _typical(data, min(mixture.sizes[name], COUNTED_SAMPLES))
         flops = training_flops(bench, batch.to(bench.device), mixture.forms[name])
         if flops is None:
             return None
@@ -135,6 +136,14 @@ def _latency(bench: Workbench, report: Sequence[TaskData]) -> tuple[float, float
             break
     p50, p95 = np.percentile(times[len(report) :], (50, 95)).tolist()
     return p50, p95
+
+
+def _typical(data: TaskData, size: int) -> Batch:
+    """A batch of examples of about median length."""
+    order = np.argsort(data.lengths, kind="stable")
+    start = max(0, (len(order) - size) // 2)
+    indices = order[start : start + size]
+    return data.batch(indices, data.texts.first[data.kept[indices]])
 
 
 def _seconds(bench: Workbench, answerer: Answerer, batch: Batch) -> float:

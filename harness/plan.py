@@ -35,9 +35,7 @@ class Planned:
     seconds: float | None = None  # wall time of a finished cell
 
 
-def plan(
-    cells: Iterable[Cell], run: RunFolder, catalogue: Catalogue, overwrite: Overwrite = "never"
-) -> list[Planned]:
+def plan(cells: Iterable[Cell], run: RunFolder, catalogue: Catalogue, overwrite: Overwrite = "never") -> list[Planned]:
     """Look at each cell's folder and at what is present on this machine; nothing is written.
 
     Raises:

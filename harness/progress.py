@@ -107,7 +107,7 @@ class Progress:
         if state == "done":
             self.tally.done += 1
             self._durations.append(seconds)
-        elif state == "unavailable":
+        elif state in ("unavailable", "incompatible"):
             self.tally.skipped += 1
         else:
             self.tally.failed += 1

@@ -144,9 +144,7 @@ class CellFolder:
             content = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
             write_atomically(self.path / WEIGHTS, content)
         write_atomically(self.path / RESULT, result.model_dump_json(indent=1))
-        self.set_status(
-            Status(state=result.state, reason=result.reason, phase=result.phase, step=result.step)
-        )
+        self.set_status(Status(state=result.state, reason=result.reason, phase=result.phase, step=result.step))
 
 
 class RunFolder:
@@ -221,9 +219,7 @@ class RunFolder:
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:
-    return UserError(
-        f"{path}: cannot be written ({error.strerror or error}); free space or choose another --output"
-    )
+    return UserError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another --output")
 
 
 def _sync_folder(path: Path) -> None:

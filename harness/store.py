@@ -23,9 +23,7 @@ from filelock import FileLock, Timeout
 from harness.errors import UserError
 
 MANIFEST = "manifest.json"
-SAMPLE_BYTES = (
-    1 << 20
-)  # a file's digest covers its size, its first and its last MiB, so that opening stays fast
+SAMPLE_BYTES = 1 << 20  # a file's digest covers its size, its first and its last MiB, so that opening stays fast
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being made, how much of it is done and how much there is; often, also while waiting."""
@@ -49,6 +47,7 @@ class Store:
 
         Raises:
             UserError: the cache cannot be written.
+
         """
         place = self.folder / kind / _digest_of(key)
         if _intact(place, key):
@@ -68,9 +67,11 @@ class Store:
 
     def remembered(self, kind: str, key: Key, compute: Callable[[], Any], progress: Progress = silent) -> Any:
         """Return ``compute()``, which must be plain data, computed once for all processes."""
-        place = self.entry(
-            kind, key, lambda folder: _write(folder / "value.json", json.dumps(compute())), progress
-        )
+
+        def build(folder: Path) -> None:
+            _write(folder / "value.json", json.dumps(compute()))
+
+        place = self.entry(kind, key, build, progress)
         return json.loads((place / "value.json").read_text("utf-8"))
 
 

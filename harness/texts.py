@@ -62,6 +62,7 @@ def scored_targets(example: Example) -> list[tuple[str, float]]:
 
     Raises:
         DataError: there are weights, but not one for each target.
+
     """
     weights = example.weights or (1.0,) * len(example.targets)
     if len(weights) != len(example.targets):
@@ -103,6 +104,7 @@ class TextStore:
 
         Raises:
             DataError: an example's targets and weights do not fit together.
+
         """
         limits = [self._limit(task.text_limit), self._limit(task.target_limit)]
         key = {
@@ -117,17 +119,13 @@ class TextStore:
             inputs = self._ragged(texts, limits[0], f"text of {task.name}", len(examples))
             scored = [scored_targets(example) for example in examples]
             pairs = list(chain.from_iterable(scored))
-            targets = self._ragged(
-                (text for text, _ in pairs), limits[1], f"targets of {task.name}", len(pairs)
-            )
+            targets = self._ragged((text for text, _ in pairs), limits[1], f"targets of {task.name}", len(pairs))
             np.save(folder / "input-ids.npy", inputs.values)
             np.save(folder / "input-offsets.npy", inputs.offsets)
             np.save(folder / "target-ids.npy", targets.values)
             np.save(folder / "target-offsets.npy", targets.offsets)
             np.save(folder / "target-first.npy", _offsets(len(group) for group in scored))
-            np.save(
-                folder / "target-weights.npy", np.array([weight for _, weight in pairs], dtype=np.float64)
-            )
+            np.save(folder / "target-weights.npy", np.array([weight for _, weight in pairs], dtype=np.float64))
 
         place = self.store.entry("texts", key, build, self.progress)
 
@@ -147,9 +145,7 @@ class TextStore:
         while block := list(islice(remaining, BLOCK)):
             rows += self.tokenizer(block, truncation=limit is not None, max_length=limit)["input_ids"]
             self.progress(what, len(rows), total)
-        return Ragged(
-            np.fromiter(chain.from_iterable(rows), dtype=np.int32), _offsets(len(row) for row in rows)
-        )
+        return Ragged(np.fromiter(chain.from_iterable(rows), dtype=np.int32), _offsets(len(row) for row in rows))
 
 
 def _offsets(lengths: Iterable[int]) -> np.ndarray:

@@ -147,6 +147,7 @@ def train(bench: Workbench, mixture: Mixture, settings: Settings, hooks: Hooks) 
 
     Raises:
         Diverged: a loss is infinite or not a number.
+
     """
     steps = settings.epochs * mixture.steps_per_epoch
     stepper = Stepper(bench, settings, steps, mixture.forms)
@@ -214,9 +215,7 @@ class _Ledger:
         if log:
             for name, losses in self.unlogged.items():
                 mean = sum(losses) / len(losses)
-                self.hooks.log(
-                    {"step": step, "epoch": epoch, "task": name, "loss": mean, "learning_rate": rate}
-                )
+                self.hooks.log({"step": step, "epoch": epoch, "task": name, "loss": mean, "learning_rate": rate})
             self.unlogged.clear()
         if tell:
             self._tell(epoch)

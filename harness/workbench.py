@@ -43,6 +43,7 @@ def find_device(name: str) -> torch.device:
 
     Raises:
         UserError: torch knows no such device, or it is not there.
+
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -55,13 +56,12 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def find_dtype(
-    precision: Literal["auto", "float32", "bfloat16", "float16"], device: torch.device
-) -> torch.dtype:
+def find_dtype(precision: Literal["auto", "float32", "bfloat16", "float16"], device: torch.device) -> torch.dtype:
     """Resolve ``--precision``; "auto" is bfloat16 on a CUDA device that computes in it, else float32.
 
     Raises:
         UserError: float16 on a CPU, where its gradients cannot be scaled.
+
     """
     if precision == "auto":
         return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32
@@ -83,5 +83,4 @@ def make_reproducible(threads: int) -> None:
     torch.set_float32_matmul_precision("highest")
     if not torch.cuda.is_available():
         torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # it
-        costs time
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

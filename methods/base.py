@@ -46,9 +46,7 @@ class TaskContext:
 
         """
         if self._task is None:
-            raise RuntimeError(
-                "no task is active: compute forward and backward inside `with context.on(task):`"
-            )
+            raise RuntimeError("no task is active: compute forward and backward inside `with context.on(task):`")
         return self._task
 
     @contextmanager
@@ -95,9 +93,7 @@ class Method(BaseModel, ABC):
     learning_rate: float = Field(1e-3, gt=0)
 
     @classmethod
-    def configured(
-        cls, family: str, kind: str, backbone: str, overrides: Mapping[str, Any] | None = None
-    ) -> Self:
+    def configured(cls, family: str, kind: str, backbone: str, overrides: Mapping[str, Any] | None = None) -> Self:
         """Build the method with its defaults for a backbone and a kind of suite.
 
         Raises:

@@ -38,7 +38,5 @@ class PeftMethod(Method):
 
 def linear_names(model: Backbone, roles: set[str]) -> list[str]:
     """Full names within the language model of the linear layers in one of the roles (q k v o up down)."""
-    wanted: set[nn.Module] = {
-        linear for site in model.sites for role, linear in site.linears.items() if role in roles
-    }
+    wanted: set[nn.Module] = {linear for site in model.sites for role, linear in site.linears.items() if role in roles}
     return [name for name, module in model.lm.named_modules() if module in wanted]

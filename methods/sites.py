@@ -130,11 +130,7 @@ def unfreeze(model: Backbone, pattern: str) -> int:
 
 def norms(model: Backbone) -> list[nn.Module]:
     """All normalisation layers of the language model: encoder, decoder and embedding norms."""
-    return [
-        m
-        for m in model.lm.modules()
-        if isinstance(m, nn.LayerNorm | nn.RMSNorm) or "Norm" in type(m).__name__
-    ]
+    return [m for m in model.lm.modules() if isinstance(m, nn.LayerNorm | nn.RMSNorm) or "Norm" in type(m).__name__]
 
 
 def unfreeze_norms(model: Backbone) -> None:
@@ -153,9 +149,7 @@ def unfreeze_norms(model: Backbone) -> None:
 
 def _adopt(parent: nn.Module, module: nn.Module) -> None:
     if hasattr(parent, "pet"):
-        raise ValueError(
-            "two methods at one place: this linear already carries a module; join them in one module"
-        )
+        raise ValueError("two methods at one place: this linear already carries a module; join them in one module")
     if isinstance(parent, nn.Linear) and parent.weight.device != torch.device("meta"):
         module.to(parent.weight.device)
     parent.add_module("pet", module)

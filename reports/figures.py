@@ -73,8 +73,10 @@ def quality_figure(group: Group) -> Picture | None:
     missing = [entry.label for entry in group.entries if entry.done and entry.label not in drawn]
     caption = (
         "Filled circles: tuning methods; open squares: full fine-tuning and projection; crosses: controls. "
-        "Further left and higher is better; the dashed line is full fine-tuning."
+        "Further left and higher is better."
     )
+    if _full(group) is not None:
+        caption += " The dashed line is full fine-tuning."
     if missing:
         caption += f" Not drawn, for want of an average or of trained parameters: {', '.join(missing)}."
     return Picture(name, title, caption, _paint(points, group, name, title))
@@ -114,7 +116,8 @@ def _frame(axes: Axes, points: Sequence[_Point], group: Group) -> None:
     values = [point.y.mean for point in points]
     room = max(max(values) - min(values), 1.0)
     axes.set_ylim(min(values) - 0.12 * room, max(values) + 0.12 * room)
-    axes.xaxis.set_major_locator(LogLocator(10, (1.0, 2.0, 5.0)))
+    wide = high > 300 * low  # then labels at 2 and 5 would touch
+    axes.xaxis.set_major_locator(LogLocator(10, (1.0,) if wide else (1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("Updated params (%), logarithmic")
@@ -122,9 +125,15 @@ def _frame(axes: Axes, points: Sequence[_Point], group: Group) -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=_PALE, lw=0.6)
     axes.set_axisbelow(True)
-    full = next((entry for entry in group.entries if entry.method == "full" and entry.control == "none"), None)
-    if full is not None and full.average is not None:
-        axes.axhline(full.average.mean, color=_INK, lw=0.8, ls="--", zorder=1)
+    full = _full(group)
+    if full is not None:
+        axes.axhline(full, color=_INK, lw=0.8, ls="--", zorder=1)
+
+
+def _full(group: Group) -> float | None:
+    """The average of full fine-tuning, if it ran."""
+    plain_full = (entry for entry in group.entries if entry.method == "full" and entry.control == "none")
+    return next((entry.average.mean for entry in plain_full if entry.average is not None), None)
 
 
 def _label(figure: Figure, axes: Axes, points: Sequence[_Point]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -111,9 +112,16 @@ def assemble(run: Run) -> Report:
         coverage=[coverage(run)] + ([why] if why is not None else []),
         every_cell=every_cell(run),
         environment=_environment(environment),
-        command=" ".join(map(str, command)) if isinstance(command, list) else plain(command, 4000) if command else None,
+        command=_command(command),
         grid=run.grid,
     )
+
+
+def _command(command: Any) -> str | None:
+    """The command line, quoted for a shell where it was kept as a list."""
+    if isinstance(command, list):
+        command = shlex.join(map(str, command))
+    return plain(command, 4000) if command else None
 
 
 def _board(group: Group) -> Board:

@@ -42,9 +42,7 @@ def digest(files: Sequence[Path]) -> str:
     return total.hexdigest()[:16]
 
 
-def read_parquet(
-    path: Path, columns: Mapping[str, str], rows: Mapping[str, Any] | None = None
-) -> arrow.Table:
+def read_parquet(path: Path, columns: Mapping[str, str], rows: Mapping[str, Any] | None = None) -> arrow.Table:
     """Read columns of a Parquet file after checking that they are there, of the right type and without gaps.
 
     Args:
@@ -62,9 +60,7 @@ def read_parquet(
         wrong = [name for name, kind in columns.items() if there.get(name) not in _TYPES[kind]]
         wrong += [name for name in rows or () if name not in there]
         if wrong:
-            raise DataError(
-                f"{path}: column {', '.join(wrong)} is absent or of another type; expected {wanted}"
-            )
+            raise DataError(f"{path}: column {', '.join(wrong)} is absent or of another type; expected {wanted}")
         table = parquet.read_table(path, columns=list(columns), filters=filters)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file; expected Parquet with {wanted}") from error
@@ -99,22 +95,16 @@ class ParquetImages(ImageSet):
     @cached_property
     def _places(self) -> dict[str, int]:
         """Image id -> its row over all files."""
-        names = [
-            str(value) for table in self._read(self._id_column, self._id_type) for value in table.to_pylist()
-        ]
+        names = [str(value) for table in self._read(self._id_column, self._id_type) for value in table.to_pylist()]
         places = {name: row for row, name in enumerate(names)}
         if len(places) < len(names):
-            raise DataError(
-                f"{self._where()}: {len(names) - len(places)} image ids occur twice; expected each once"
-            )
+            raise DataError(f"{self._where()}: {len(names) - len(places)} image ids occur twice; expected each once")
         return places
 
     @cached_property
     def _encoded(self) -> arrow.ChunkedArray:
         columns = self._read(self._bytes_column, "bytes")
-        return arrow.chunked_array(
-            [chunk.cast(arrow.large_binary()) for column in columns for chunk in column.chunks]
-        )
+        return arrow.chunked_array([chunk.cast(arrow.large_binary()) for column in columns for chunk in column.chunks])
 
     def _read(self, column: str, kind: str) -> list[arrow.ChunkedArray]:
         return [read_parquet(path, {column: kind}, self._rows)[column] for path in self._files]
@@ -129,9 +119,7 @@ class ParquetImages(ImageSet):
     def open(self, image_id: str) -> Image.Image:
         """Decode one picture."""
         if image_id not in self._places:
-            raise DataError(
-                f"{self._where()}: no image {image_id!r}; expected one of {len(self._places)} ids"
-            )
+            raise DataError(f"{self._where()}: no image {image_id!r}; expected one of {len(self._places)} ids")
         try:
             with Image.open(io.BytesIO(self._encoded[self._places[image_id]].as_py())) as picture:
                 return picture.convert("RGB")

@@ -19,9 +19,7 @@ SELECT_SHARE = 0.1
 def held_out(groups: Iterable[str], name: str) -> frozenset[str]:
     """Draw `SELECT_SHARE` of the distinct groups, at least one; the same for the same groups and name."""
     distinct = sorted(set(groups))
-    return frozenset(
-        random.Random(f"{name}/select").sample(distinct, max(1, round(SELECT_SHARE * len(distinct))))
-    )
+    return frozenset(random.Random(f"{name}/select").sample(distinct, max(1, round(SELECT_SHARE * len(distinct)))))
 
 
 class FolderTask(Task):
@@ -88,9 +86,7 @@ class FolderTask(Task):
 
     def _check(self, role: Role, made: Sequence[Example]) -> None:
         if len({example.id for example in made}) < len(made):
-            raise DataError(
-                f"{self.folder}: an example of the {self.card.splits[role]} occurs twice; {self.origin}"
-            )
+            raise DataError(f"{self.folder}: an example of the {self.card.splits[role]} occurs twice; {self.origin}")
         if not made:
             raise DataError(f"{self.folder}: no example in the {self.card.splits[role]}; {self.origin}")
         known = set(self.images(role).ids())

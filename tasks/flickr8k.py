@@ -45,9 +45,7 @@ class Flickr8k(FolderTask):
     folders = ("flickr8k_1000", "flickr8k")
     required = ("captions_train.json", "captions_dev.json", "images.parquet")
     optional = ("captions_test.json",)
-    origin = (
-        "Flickr8k is given out on request by the University of Illinois (Hodosh, Young and Hockenmaier 2013)"
-    )
+    origin = "Flickr8k is given out on request by the University of Illinois (Hodosh, Young and Hockenmaier 2013)"
 
     def _report_split(self) -> str:
         return "test" if self.data and (self.folder / "captions_test.json").is_file() else "dev"

@@ -72,8 +72,7 @@ class Nlvr(FolderTask):
             source=f"Suhr, Lewis, Yeh and Artzi 2017; {self.origin}",
             licence="CC BY 4.0",
             splits={
-                "train": "train, about 90 % of its buckets"
-                + (", and weakly labelled siblings" if weak else ""),
+                "train": "train, about 90 % of its buckets" + (", and weakly labelled siblings" if weak else ""),
                 "select": "train, about 10 % of its buckets",
                 "report": self._report_file().stem if self.data else "dev",
             },
@@ -128,6 +127,4 @@ class Nlvr(FolderTask):
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Accuracy, and consistency over the pictures of a sentence (one order of the boxes each)."""
         value, each = exact(predictions, [example.references for example in examples])
-        return Scored(
-            value, each, {"consistency": consistency(each, [example.cluster for example in examples])}
-        )
+        return Scored(value, each, {"consistency": consistency(each, [example.cluster for example in examples])})

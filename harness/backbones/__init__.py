@@ -1,17 +1,8 @@
 """Backbones: encoder-decoder language models that read text and visual features."""
 
 from harness.backbones.joint import JointBackbone
-from harness.backbones.registry import (
-    SPECS,
-    BackboneSpec,
-    LoadedBackbone,
-    fingerprint,
-    get,
-    known,
-    load,
-    missing,
-    on_meta,
-)
+from harness.backbones.registry import LoadedBackbone, fingerprint, get, known, load, missing, on_meta
+from harness.backbones.specs import SPECS, BackboneSpec
 
 __all__ = [
     "SPECS",

@@ -30,15 +30,11 @@ class JointBackbone(nn.Module, ABC):
     family: ClassVar[str]
     published_generation: ClassVar[Mapping[str, Any]]  # settings of the published checkpoint's generation
 
-    def __init__(
-        self, lm: PreTrainedModel, feature_width: int, generation: Mapping[str, Any] | None = None
-    ) -> None:
+    def __init__(self, lm: PreTrainedModel, feature_width: int, generation: Mapping[str, Any] | None = None) -> None:
         """``generation`` overrides single settings of the published checkpoint's generation."""
         super().__init__()
         self.generation = {**self.published_generation, **(generation or {})}
-        self.random_rows = (
-            0  # last rows of the token table that no checkpoint holds: added and drawn at random
-        )
+        self.random_rows = 0  # last rows of the token table that no checkpoint holds: added and drawn at random
         self.lm = lm.requires_grad_(False)
         self.width: int = lm.config.d_model
         self.visual = VisualEmbedding(feature_width, self.width, self.new_norm)

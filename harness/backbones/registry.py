@@ -1,4 +1,4 @@
-"""Which backbones exist, how to build them without weights, and where their weights come from.
+"""Building backbones: without weights on torch's meta device, or with weights from disk, cache or hub.
 
 A hub backbone (``bart-base``) is read from a local folder or the Hugging Face cache; an embedded one
 (``mini-bart``) ships with the project. Only safetensors are read, and no code from a checkpoint is ever run.
@@ -7,8 +7,7 @@ A hub backbone (``bart-base``) is read from a local folder or the Hugging Face c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from hashlib import file_digest, sha256
 from pathlib import Path
@@ -19,47 +18,14 @@ from huggingface_hub import snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import (
-    BartConfig,
-    BartForConditionalGeneration,
-    GenerationConfig,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import GenerationConfig, PreTrainedTokenizerFast
 
-from harness.backbones.bart import JointBart
 from harness.backbones.joint import JointBackbone
+from harness.backbones.specs import FAMILIES, SPECS, BackboneSpec
 from harness.errors import Unavailable, UserError, unknown
 
 CONFIG, WEIGHTS, TOKENIZER = FILES = ("config.json", "model.safetensors", "tokenizer.json")
-EMBEDDED = Path(__file__).parent / "embedded"
 ADDED_ROWS_SEED = 9595  # of the token rows that a hub backbone gains; the published code's default seed
-
-
-@dataclass(frozen=True)
-class BackboneSpec:
-    """What is known about a backbone without its weights. Either ``hub`` or ``embedded`` is set."""
-
-    name: str
-    title: str
-    family: str  # a key of `FAMILIES`
-    encoder: str  # the image encoder whose features it reads in real runs
-    feature_widths: Mapping[str, int]  # by kind of suite, as in the papers; for parameter tables
-    config: Mapping[str, Any] = field(default_factory=dict)  # of a hub backbone, before tokens are added
-    hub: str = ""  # Hugging Face id
-    embedded: Path | None = None  # folder with `FILES`
-    added_tokens: tuple[str, ...] = ()  # appended to the vocabulary, in this order
-    generation: Mapping[str, Any] = field(default_factory=dict)  # overrides of the family's settings
-
-
-@dataclass(frozen=True)
-class Family:
-    """transformers' classes of a family and the joint backbone around them."""
-
-    joint: type[JointBackbone]
-    config: type[PretrainedConfig]
-    model: type[PreTrainedModel]
 
 
 @dataclass(frozen=True)
@@ -69,57 +35,6 @@ class LoadedBackbone:
     model: JointBackbone
     tokenizer: PreTrainedTokenizerFast
     fingerprint: str  # digest of the weights, the tokenizer and the configuration
-
-
-FAMILIES: Mapping[str, Family] = {"bart": Family(JointBart, BartConfig, BartForConditionalGeneration)}
-
-BART_BASE = {
-    "vocab_size": 50265,
-    "d_model": 768,
-    "encoder_layers": 6,
-    "decoder_layers": 6,
-    "encoder_attention_heads": 12,
-    "decoder_attention_heads": 12,
-    "encoder_ffn_dim": 3072,
-    "decoder_ffn_dim": 3072,
-    "max_position_embeddings": 1024,
-    "activation_function": "gelu",
-    "dropout": 0.1,
-    "attention_dropout": 0.1,
-    "activation_dropout": 0.1,
-    "init_std": 0.02,
-    "scale_embedding": False,
-}
-
-# Both in descending order, so that <vis_extra_id_0> is the last id and image token j reads row V - 1 - j.
-VL_BART_TOKENS = tuple(f"<{name}_{i}>" for name in ("extra_id", "vis_extra_id") for i in reversed(range(100)))
-
-SPECS: Mapping[str, BackboneSpec] = {
-    spec.name: spec
-    for spec in (
-        BackboneSpec(
-            name="mini-bart",
-            title="mini-BART (embedded)",
-            family="bart",
-            encoder="mini-clip",
-            feature_widths={"image-text": 128},
-            embedded=EMBEDDED / "mini-bart",
-            generation={
-                "no_repeat_ngram_size": 0
-            },  # its captions may repeat three words: "and a red ... and a red"
-        ),
-        BackboneSpec(
-            name="bart-base",
-            title="VL-BART (BART-base)",
-            family="bart",
-            encoder="clip-vit-b32",
-            feature_widths={"image-text": 2048, "video-text": 512},
-            config=BART_BASE,
-            hub="facebook/bart-base",
-            added_tokens=VL_BART_TOKENS,
-        ),
-    )
-}
 
 
 def known() -> tuple[str, ...]:
@@ -148,17 +63,14 @@ def on_meta(spec: BackboneSpec, kind: str, feature_width: int | None = None) -> 
         Unavailable: the configuration of an embedded backbone is not there.
     """
     if kind not in spec.feature_widths:
-        raise UserError(
-            f"backbone {spec.name!r} has no {kind} suites; it has: {', '.join(spec.feature_widths)}"
-        )
+        kinds = ", ".join(spec.feature_widths)
+        raise UserError(f"backbone {spec.name!r} serves no {kind} suites; it serves: {kinds}")
     family = FAMILIES[spec.family]
     values = dict(spec.config) if spec.embedded is None else _read_config(spec, spec.embedded)
     config = family.config(**values)
     config.vocab_size += len(spec.added_tokens)
     with torch.device("meta"):
-        model = family.joint(
-            family.model(config), feature_width or spec.feature_widths[kind], spec.generation
-        )
+        model = family.joint(family.model(config), feature_width or spec.feature_widths[kind], spec.generation)
     model.random_rows = len(spec.added_tokens)
     return model
 
@@ -186,9 +98,7 @@ def fingerprint(spec: BackboneSpec, weights: Path | None = None) -> str:
     return _fingerprint(_folder(spec, weights, offline=True))
 
 
-def load(
-    spec: BackboneSpec, feature_width: int, weights: Path | None = None, offline: bool = False
-) -> LoadedBackbone:
+def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None, offline: bool = False) -> LoadedBackbone:
     """Build a backbone with pre-trained weights; dropout is on only after ``model.train()``.
 
     ``weights`` is a local folder with `FILES`; without it an embedded backbone is read from the project and a
@@ -207,10 +117,8 @@ def load(
         else:
             model, tokenizer = _load_hub(spec, folder, feature_width)
     except (SafetensorError, RuntimeError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(
-            f"{folder}: the weights of {spec.name} cannot be read ({reason}); replace them"
-        ) from error
+        reason = " ".join(str(error).split())
+        raise UserError(f"{folder}: not the weights of {spec.name} ({reason}); replace them") from error
     return LoadedBackbone(model.eval(), tokenizer, _fingerprint(folder))
 
 
@@ -222,10 +130,9 @@ def _folder(spec: BackboneSpec, weights: Path | None, offline: bool) -> Path:
         if reason:
             raise Unavailable(reason)
         return local
+    offline = offline or reason is None  # what is cached needs no network
     try:
-        return Path(
-            snapshot_download(spec.hub, allow_patterns=list(FILES), local_files_only=offline or not reason)
-        )
+        return Path(snapshot_download(spec.hub, allow_patterns=list(FILES), local_files_only=offline))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         raise Unavailable(reason or str(error)) from error
 
@@ -239,9 +146,7 @@ def _read_config(spec: BackboneSpec, folder: Path) -> dict[str, Any]:
     try:
         return json.loads((folder / CONFIG).read_text("utf-8"))
     except OSError as error:
-        raise Unavailable(
-            _absent(folder, "make them with `python -m harness pretrain`") or str(error)
-        ) from error
+        raise Unavailable(missing(spec) or str(error)) from error
     except json.JSONDecodeError as error:
         raise UserError(f"{folder / CONFIG}: not JSON ({error}); replace the file") from error
 
@@ -263,29 +168,27 @@ def _load_embedded(
     return model, _read_tokenizer(folder)
 
 
-def _load_hub(
-    spec: BackboneSpec, folder: Path, feature_width: int
-) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
+def _load_hub(spec: BackboneSpec, folder: Path, feature_width: int) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
     """A published checkpoint, with the tokens of VL-BART added at the end of its vocabulary."""
     family = FAMILIES[spec.family]
     tokenizer = _read_tokenizer(folder)
-    language_model = family.model.from_pretrained(
-        folder, use_safetensors=True, local_files_only=True, dtype=torch.float32
+    loaded: Any = family.model.from_pretrained(
+        folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
     )
+    language_model, report = loaded  # a pair, because the report on its loading was asked for
+    lost = set(report["missing_keys"]) & dict(language_model.named_parameters()).keys()  # tied ones have one name
+    if lost:
+        raise RuntimeError(f"missing tensors: {sorted(lost)[:3]}")
     rows = language_model.config.vocab_size
     tokenizer.add_tokens(list(spec.added_tokens), special_tokens=True)
     if len(tokenizer) != rows + len(spec.added_tokens):
         raise RuntimeError(f"{len(tokenizer)} tokens after adding {len(spec.added_tokens)} to {rows} rows")
     language_model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     new_rows = language_model.get_parameter("model.shared.weight").detach()[rows:]
-    new_rows.normal_(
-        std=language_model.config.init_std, generator=torch.Generator().manual_seed(ADDED_ROWS_SEED)
-    )
+    new_rows.normal_(std=language_model.config.init_std, generator=torch.Generator().manual_seed(ADDED_ROWS_SEED))
     # Decoding follows the joint backbone alone: the checkpoint's own defaults (four beams, ...) go.
     ids = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-    language_model.generation_config = GenerationConfig(
-        **{name: getattr(language_model.config, name) for name in ids}
-    )
+    language_model.generation_config = GenerationConfig(**{name: getattr(language_model.config, name) for name in ids})
     model = family.joint(language_model, feature_width, spec.generation)
     model.random_rows = len(spec.added_tokens)
     return model, tokenizer

@@ -33,9 +33,7 @@ class VisualEmbedding(nn.Module):
         """
         _, images, tokens, _ = features.shape
         if images > self.images:
-            raise ValueError(
-                f"{images} images per example; the visual embedding orders at most {self.images}"
-            )
+            raise ValueError(f"{images} images per example; the visual embedding has room for {self.images}")
         order = self.image_order.weight[:images, None]  # (i, 1, width)
         place = token_table[len(token_table) - tokens :].flip(0)  # row j is E[V - 1 - j], (n, width)
         box = self.box(features.new_zeros(5))  # (width,)

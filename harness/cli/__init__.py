@@ -1,5 +1,5 @@
 """The command line: ``python -m harness`` or ``harness``. The only place that writes to the terminal."""
 
-from harness.cli.main import main
+from harness.cli.program import main
 
 __all__ = ["main"]

@@ -36,5 +36,5 @@ function sort(bodies, titles, title, place) {
 
 function key(cell, number) {
   if (cell.hasAttribute("data-hole")) return null;
-  return number ? Number(cell.dataset.value) : cell.textContent;
+  return number ? Number(cell.dataset.value) : (cell.querySelector("bdi") ?? cell).textContent;
 }

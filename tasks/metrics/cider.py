@@ -36,9 +36,7 @@ def cider(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> tu
         raise ValueError("an image without a reference caption cannot be scored")
     if not predictions:
         return 0.0, []
-    truth = {
-        index: [" ".join(tokens(caption)) for caption in group] for index, group in enumerate(references)
-    }
+    truth = {index: [" ".join(tokens(caption)) for caption in group] for index, group in enumerate(references)}
     found = {index: [" ".join(tokens(caption))] for index, caption in enumerate(predictions)}
     value, per_image = Cider().compute_score(truth, found)
     return float(value), [float(score) for score in per_image]

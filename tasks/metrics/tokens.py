@@ -5,8 +5,9 @@ list of punctuation tokens. `tokens` follows the same rules for English captions
 ("do n't", "dog 's"), hyphenated words and numbers stay whole, abbreviations keep their dots, brackets become
 ``-lrb-`` and so on.
 
-Measured against the Java program on 9,192 captions (COCO, Flickr8k, TVC, YouCook2): the tokens are equal on
-every line. Outside captions they differ on oddities such as web addresses, smileys and HTML.
+Measured against the Java program, lines whose tokens differ: none of 9,192 captions that the rules were written with
+(COCO, Flickr8k, TVC, YouCook2); on texts not looked at before, none of 4,359 captions of STS-B, 2 of 32,312 questions
+of VQA v2, and 249 of 8,836 news and forum sentences of STS-B (runs of symbols, lone initials, "y'all").
 """
 
 from __future__ import annotations

@@ -95,9 +95,7 @@ def soft_score(matches: int, annotators: int = 10) -> float:
     return (matches * inside + (annotators - matches) * outside) / annotators
 
 
-def vqa_accuracy(
-    predictions: Sequence[str], references: Sequence[Sequence[str]]
-) -> tuple[float, list[float]]:
+def vqa_accuracy(predictions: Sequence[str], references: Sequence[Sequence[str]]) -> tuple[float, list[float]]:
     """Return the mean accuracy and the accuracy of each question (0.0 for no question)."""
     scores = [accuracy(said, answers) for said, answers in zip(predictions, references, strict=True)]
     return sum(scores) / len(scores) if scores else 0.0, scores

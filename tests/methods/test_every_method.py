@@ -78,7 +78,9 @@ def test_training_changes_nothing_that_is_frozen_and_all_that_trains(name):
 def test_stored_tensors_alone_restore_the_model(name, tmp_path):
     model, context, _ = build(name)
     learn(model, context)
-    save_file({key: tensor.contiguous() for key, tensor in stored_tensors(model, 5).items()}, tmp_path / "w.safetensors")
+    save_file(
+        {key: tensor.contiguous() for key, tensor in stored_tensors(model, 5).items()}, tmp_path / "w.safetensors"
+    )
     twin, twin_context, _ = build(name, seed=9)
     restore(twin, load_file(tmp_path / "w.safetensors"))
     assert torch.equal(outputs(model, context), outputs(twin, twin_context))
@@ -127,16 +129,20 @@ def test_beam_search_is_the_same_with_and_without_cache(name):
 
 @every
 def test_checkpointing_changes_nothing(name):
-    gradients = []
+    gradients, runs = [], []
     for checkpointing in (False, True):
         model, context, _ = build(name)
         if checkpointing:
-            model.lm.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.lm.activation_checkpointing_enable()
+            model.lm.disable_input_require_grads()
+        runs.append(0)
+        model.lm.model.encoder.layers[0].fc1.register_forward_hook(lambda *_: runs.append(runs.pop() + 1))
         model.train()
         torch.manual_seed(5)  # the same dropout inside methods
         with context.on(TASKS[0]):
             loss_of(model).backward()
         gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
+    assert runs == [1, 2]
     torch.testing.assert_close(gradients[0], gradients[1])
 
 

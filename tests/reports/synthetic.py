@@ -37,6 +37,7 @@ class Synthetic:
     split: str = "test"
     select_split: str = "validation"
     recorded: bool = True  # False: only status.json, as of a cell that has no result
+    predictions: bool = True
     data: dict[str, str] = field(default_factory=lambda: {"mini": "feedfacefeedface"})
 
     @property
@@ -87,6 +88,7 @@ def write_cell(run: Path, cell: Synthetic) -> Path:
     if cell.state == "done":
         points = [{"step": step, "epoch": 0, "task": "mini-vqa", "loss": 3.0 / step} for step in range(1, 9)]
         (folder / "curve.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
+    if cell.state == "done" and cell.predictions:
         predictions = pd.DataFrame({"task": ["mini-vqa"], "id": ["0"], "prediction": ["red"], "score": [1.0]})
         predictions.to_parquet(folder / "predictions.parquet")
     return folder
@@ -184,6 +186,7 @@ def many_cells(number: int) -> list[Synthetic]:
                 state="failed" if failed else "done",
                 reason="the loss could not be computed" if failed else None,
                 trained=draw.randrange(1_000, 1_000_000),
+                predictions=False,
             )
         )
     return cells

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from synthetic_files import write_flickr8k
@@ -90,18 +91,8 @@ def test_the_real_captions(real_folder):
     assert len(task.examples("train")) == 675 * 5
     assert (len(task.examples("select")), len(task.examples("report"))) == (75, 100)
     examples = task.examples("report")
-    scores = [
-        task.score(
-            [
-                example.__class__(
-                    example.id, "", example.images, references=tuple(r for r in example.references if r != one)
-                )
-                for example, one in zip(examples, said, strict=True)
-            ],
-            said,
-        ).value
-        for said in ([example.references[number] for example in examples] for number in range(5))
-    ]
-    assert sum(scores) / 5 == pytest.approx(0.78, abs=0.02)  # a human against the other four, by the data's notes
+    others = [replace(example, references=example.references[1:]) for example in examples]
+    human = task.score(others, [example.references[0] for example in examples]).value
+    assert human == pytest.approx(0.78, abs=0.005)  # the first caption against the other four, by the data's notes
     constant = floors(task)["majority"]
-    assert constant is not None and 0.1 < constant < min(scores)
+    assert constant is not None and 0.15 < constant < human

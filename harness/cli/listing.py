@@ -1,0 +1,187 @@
+"""``list`` and ``params``: what there is to run, and what each method trains."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.table import Table
+
+from harness.catalogue import Catalogue
+from harness.cli import flags
+from harness.errors import NothingMatched, UserError, unknown
+from harness.expand import is_pattern, matching
+
+Row = dict[str, Any]
+Kind = Literal["methods", "tasks", "suites", "backbones", "grids"]
+
+
+def list_plugins(
+    kind: Annotated[Kind | None, typer.Argument(help="One kind; all without it.")] = None,
+    data: flags.Data = None,
+    weights: flags.Weights = None,
+    plugin: flags.Plugins = None,
+    as_json: flags.Json = False,
+) -> int:
+    """List what there is; broken plugins with their reason, absent data with what is missing."""
+    catalogue = Catalogue(flags.checked_data(data), weights, flags.resolved(plugin))
+    rows = {name: LISTINGS[name](catalogue) for name in ([kind] if kind else LISTINGS)}
+    if as_json:
+        typer.echo(json.dumps(rows[kind] if kind else rows, indent=1))
+        return 0
+    for name, listed in rows.items():
+        _show(listed, title=None if kind else name)
+    return 0
+
+
+def params(
+    methods: flags.Methods = "all",
+    backbones: Annotated[
+        str, typer.Option("--backbones", "--backbone", help="Backbones: names or globs, comma-separated.")
+    ] = "bart-base",
+    suites: Annotated[
+        str, typer.Option("--suites", "--suite", help="Suites of the table: names or globs, comma-separated.")
+    ] = "",
+    plugin: flags.Plugins = None,
+    as_json: flags.Json = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
+) -> int:
+    """Print parameter counts and updated parameters (%) of each method, as the papers define them."""
+    from harness.parameters import table
+
+    catalogue = Catalogue(plugins=flags.resolved(plugin))
+    names = _select("method", methods, catalogue.methods.names())
+    specs = [catalogue.backbones[name] for name in _select("backbone", backbones, list(catalogue.backbones))]
+    rows = table([catalogue.methods.get(name) for name in names], specs)
+    wanted = flags.split(suites)
+    for pattern in wanted:
+        if not any(matching(pattern, [row["suite"]]) for row in rows):
+            raise UserError(f"--suites: {unknown('suite', pattern, {row['suite'] for row in rows})}")
+    rows = [row for row in rows if not wanted or any(matching(p, [row["suite"]]) for p in wanted)]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+    elif as_csv:
+        typer.echo(_csv(rows), nl=False)
+    elif as_markdown:
+        typer.echo(_markdown([_readable(row) for row in rows]))
+    else:
+        _show([_readable(row) for row in rows])
+    return 0
+
+
+def _methods(catalogue: Catalogue) -> list[Row]:
+    rows = []
+    for plugin in catalogue.methods.listing():
+        row: Row = {"name": plugin.name, "title": None, "paper": None, "origin": plugin.origin}
+        if plugin.value is not None:
+            paper = plugin.value.paper
+            row |= {"title": plugin.value.title, "paper": f"{paper.title} ({paper.year})" if paper else None}
+        rows.append(row | {"error": plugin.error})
+    return rows
+
+
+def _tasks(catalogue: Catalogue) -> list[Row]:
+    rows = []
+    for plugin in catalogue.tasks.listing():
+        row: Row = {"name": plugin.name, "title": None, "metric": None, "missing": None, "origin": plugin.origin}
+        if plugin.value is not None:
+            task = catalogue.task(plugin.name)
+            row |= {"title": task.card.title, "metric": task.card.metric.title, "missing": task.missing()}
+        rows.append(row | {"error": plugin.error})
+    return rows
+
+
+def _suites(catalogue: Catalogue) -> list[Row]:
+    return [
+        {"name": suite.name, "title": suite.title, "kind": suite.kind, "tasks": list(suite.tasks)}
+        for suite in catalogue.suites.values()
+    ]
+
+
+def _backbones(catalogue: Catalogue) -> list[Row]:
+    from harness.backbones.registry import missing
+
+    return [
+        {
+            "name": spec.name,
+            "title": spec.title,
+            "family": spec.family,
+            "missing": missing(spec, catalogue.weights),
+        }
+        for spec in catalogue.backbones.values()
+    ]
+
+
+def _grids(catalogue: Catalogue) -> list[Row]:
+    from harness.grid import built_in, load_grid
+
+    return [{"name": name, "description": load_grid(name).grid.description} for name in built_in()]
+
+
+LISTINGS: Mapping[str, Callable[[Catalogue], list[Row]]] = {
+    "methods": _methods,
+    "tasks": _tasks,
+    "suites": _suites,
+    "backbones": _backbones,
+    "grids": _grids,
+}
+
+
+def _select(kind: str, text: str, names: Sequence[str]) -> list[str]:
+    """Names that a comma list of names and globs stands for."""
+    chosen: dict[str, None] = {}
+    for pattern in flags.split(text):
+        hits = matching(pattern, names)
+        if not hits and is_pattern(pattern):
+            raise NothingMatched(f"--{kind}s {pattern}: matches nothing")
+        if not hits:
+            raise UserError(f"--{kind}s: {unknown(kind, pattern, names)}")
+        chosen |= dict.fromkeys(hits)
+    return list(chosen)
+
+
+def _readable(row: Row) -> Row:
+    """Numbers as people read them."""
+    return {name: _text(value) for name, value in row.items()}
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _show(rows: Sequence[Row], title: str | None = None) -> None:
+    """Print rows as a table, without the columns that are empty in all of them."""
+    columns = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    for name in columns:
+        number = all(str(row[name]).replace(",", "").replace(".", "").isdigit() for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*(_text(row[name]) for name in columns))
+    flags.console().print(table, markup=False)
+
+
+def _csv(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _markdown(rows: Sequence[Row]) -> str:
+    if not rows:
+        return ""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

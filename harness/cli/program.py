@@ -1,0 +1,56 @@
+"""The program: its commands, and how every error becomes one line and an exit code.
+
+Exit codes: 0 all good, 1 some cells failed, 2 wrong usage or bad input, 3 nothing matched, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from harness.cli import listing, running, watching
+from harness.errors import UserError
+from reports.record import RecordError
+from tasks.base import DataError
+
+INTERRUPTED = 130
+UsageError = typer.BadParameter.__mro__[1]  # click's, wherever this version of typer takes click from
+
+app = typer.Typer(
+    name="harness",
+    help="Benchmark parameter-efficient tuning methods for vision-and-language models.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run")(running.run)
+app.command("plan")(running.plan)
+app.command("status")(watching.status)
+app.command("report")(watching.report)
+app.command("list")(listing.list_plugins)
+app.command("params")(listing.params)
+app.command("cell")(running.cell)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the program and exit with its code."""
+    sys.exit(invoke(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def invoke(arguments: list[str]) -> int:
+    """Run one command; return its exit code, having told any error in one line on standard error."""
+    try:
+        code = app(arguments or ["--help"], prog_name="python -m harness", standalone_mode=False)
+    except (UserError, DataError, RecordError) as error:
+        typer.echo(f"error: {error}", err=True)
+        return getattr(error, "exit_code", UserError.exit_code)
+    except UsageError as error:
+        message = error.format_message()  # type: ignore[attr-defined]
+        typer.echo(f"error: {message.rstrip('.')}; see --help", err=True)
+        return UserError.exit_code
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("interrupted", err=True)
+        return INTERRUPTED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,83 @@
+"""``status`` and ``report``: looking at a run folder, also while it runs in another terminal."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from harness.claims import holder_of
+from harness.cli import flags
+from harness.progress import duration, label
+from harness.run_folder import CLAIM, CellFolder, RunFolder
+from reports.record import FINAL, Status
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/full.")]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A cell's folder as it looks from outside."""
+
+    folder: CellFolder
+    label: str
+    status: Status
+
+
+def status(run: RunArgument, as_json: flags.Json = False) -> int:
+    """Show how far a run is; works from another terminal."""
+    folder = RunFolder(run)
+    folder.require()
+    seen = [_look(cell) for cell in folder.cells()]
+    counts = Counter(one.status.state for one in seen)
+    if as_json:
+        cells = [
+            {"path": str(one.folder.path.relative_to(folder.cells_path)), **one.status.model_dump()} for one in seen
+        ]
+        typer.echo(json.dumps({"run": str(run), "states": counts, "cells": cells}, indent=1))
+        return 0
+    out = flags.console()
+    table = Table("state", "cell", "phase", "step", "loss", "left", box=None, padding=(0, 2, 0, 0))
+    for one in seen:
+        state = one.status
+        if state.state in ("done", "planned", "unavailable"):
+            continue
+        step = "" if state.step is None else f"{state.step}/{state.steps or '?'}"
+        loss = "" if state.loss is None else f"{state.loss:.3f}"
+        left = "" if state.seconds_left is None else duration(state.seconds_left)
+        table.add_row(state.state, one.label, state.phase or "", step, loss, left)
+        if state.reason:
+            table.add_row("", f"  {state.reason}")
+    if table.row_count:
+        out.print(table)
+    out.print(f"{run}: {', '.join(f'{number} {name}' for name, number in counts.items())}", soft_wrap=True)
+    return 0
+
+
+def report(
+    run: RunArgument,
+    output: Annotated[Path | None, typer.Option(help="Where to write. [default: RUN/report]")] = None,
+) -> int:
+    """Write the report of a run, finished or not, and print where it is."""
+    from reports.render import render
+
+    RunFolder(run).require()
+    typer.echo(str(render(run, output)))
+    return 0
+
+
+def _look(folder: CellFolder) -> Seen:
+    """The status of a cell; one that "runs" without a living process was killed."""
+    result = folder.result()
+    status = folder.status() or Status(state="planned")
+    if result is not None:
+        status = status.model_copy(update={"state": result.state, "reason": result.reason})
+    elif status.state not in FINAL and holder_of(folder.path / CLAIM) is None and status.state == "running":
+        reason = "its process is gone; the same `run` command runs it again"
+        status = status.model_copy(update={"state": "interrupted", "reason": reason})
+    return Seen(folder, label(folder.cell()), status)

@@ -1,0 +1,128 @@
+"""The start of a cell: from its plain configuration to a model with its method attached, and data to feed it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from harness import parameters
+from harness.backbones import registry
+from harness.backbones.vision import ImageEncoder, load_encoder
+from harness.catalogue import Catalogue
+from harness.cells import Cell
+from harness.data import TaskData
+from harness.errors import Incompatible, Unavailable
+from harness.features import Features, features
+from harness.options import Options
+from harness.store import Progress, Store
+from harness.texts import TextStore
+from harness.workbench import Workbench, find_device, find_dtype, make_reproducible, seed_everything
+from methods import Method, TaskContext
+from reports.record import Parameters
+from tasks import Role, Task
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A cell that is ready to train."""
+
+    bench: Workbench
+    counts: Parameters
+    store: Store
+    train: Sequence[TaskData]
+    select: Sequence[TaskData]  # empty when no epoch is selected
+    report: Sequence[TaskData]
+
+
+def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
+    """Load and build everything that a cell computes with.
+
+    Torch's generators are seeded before the first random number of the model is drawn, and again at the
+    end, so that neither a cold cache nor the image encoder's constructor changes what training draws.
+
+    Raises:
+        Unavailable: data or weights are not here.
+        Incompatible: the method cannot serve the backbone.
+        DataError: a data file is broken.
+        UserError: the device or precision cannot be used, or the cache cannot be written.
+
+    """
+    make_reproducible(options.threads)
+    device = find_device(options.device)
+    catalogue = Catalogue(options.data, options.weights, options.plugins)
+    tasks = [catalogue.task(name) for name in cell.tasks]
+    for task in tasks:
+        if reason := task.missing():
+            raise Unavailable(reason)
+    spec = registry.get(cell.backbone)
+    encoder = load_encoder(spec.encoder, options.weights, options.offline).to(device)
+    method = catalogue.methods.get(cell.method)(**cell.parameters)
+    bench = _build(cell, options, spec, method, encoder.width, device)
+    counts = parameters.count(method, spec, cell.kind, cell.tasks, encoder.width)
+    store = Store(options.cache)
+    reader = _Reader(cell, store, encoder, bench, progress)
+    splits: dict[Role, list[TaskData]] = {}
+    roles: tuple[Role, ...] = ("train", "report")
+    for role in roles if cell.settings.selection == "last" else (*roles, "select"):
+        splits[role] = [reader.read(task, role) for task in tasks]
+    seed_everything(cell.seed)
+    return Prepared(bench, counts, store, splits["train"], splits.get("select", []), splits["report"])
+
+
+def _build(
+    cell: Cell,
+    options: Options,
+    spec: registry.BackboneSpec,
+    method: Method,
+    feature_width: int,
+    device: torch.device,
+) -> Workbench:
+    dtype = find_dtype(cell.settings.precision, device)
+    seed_everything(cell.seed)
+    loaded = registry.load(spec, feature_width, options.weights, options.offline)
+    context = TaskContext(cell.tasks)
+    try:
+        method.attach(loaded.model, context)
+    except ValueError as error:
+        raise Incompatible(f"{cell.method} cannot serve {cell.backbone}: {error}") from error
+    return Workbench(loaded.model.to(device), loaded.tokenizer, method, context, device, dtype)
+
+
+class _Reader:
+    """Opens the data of tasks; image sets that several of them share are opened once."""
+
+    def __init__(self, cell: Cell, store: Store, encoder: ImageEncoder, bench: Workbench, progress: Progress) -> None:
+        self.cell = cell
+        self.store = store
+        self.encoder = encoder
+        self.progress = progress
+        longest = getattr(bench.model.lm.config, "max_position_embeddings", None)
+        self.texts = TextStore(store, bench.tokenizer, longest, progress)
+        self.padding_id = bench.tokenizer.pad_token_id
+        self.opened: dict[tuple[str, str], Features] = {}
+
+    def read(self, task: Task, role: Role) -> TaskData:
+        """The examples of a role, as the settings let the model see them."""
+        settings = self.cell.settings
+        examples = task.examples(role)
+        images = task.images(role)
+        key = (images.name, images.fingerprint)
+        if key not in self.opened:
+            self.opened[key] = features(self.store, self.encoder, images, self.progress)
+        fingerprint = self.cell.data.get(task.name) or task.fingerprint()
+        prefix = task.prefix if settings.task_prefixes else ""
+        blind = settings.control == "question-blind"
+        texts = self.texts.open(task, fingerprint, role, examples, prefix, blind)
+        return TaskData(
+            task,
+            fingerprint,
+            role,
+            examples,
+            texts,
+            self.opened[key],
+            self.padding_id,
+            limit=settings.limit,
+            image_blind=settings.control == "image-blind",
+        )

@@ -1,0 +1,143 @@
+"""The local engine, with `fake_cells` in place of the inside of a cell."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import fake_cells
+import psutil
+import pytest
+from fake_cells import make_cell, make_jobs, run_all
+
+from harness.claims import Claim, holder_of
+from harness.run_folder import CLAIM, CURVE, LOG, CellFolder, RunFolder
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run")
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 30) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def is_running(folder: CellFolder) -> bool:
+    status = folder.status()
+    return status is not None and status.phase == "training"
+
+
+def start_runner(run: RunFolder) -> subprocess.Popen[bytes]:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, fake_cells.__file__, str(run.path)]
+    return subprocess.Popen(command, env=environment, start_new_session=True)
+
+
+def test_a_finished_cell_leaves_its_files_and_frees_its_claim(run: RunFolder) -> None:
+    (folder,) = make_jobs(run, make_cell("succeed"))
+    notes = run_all([folder])
+    assert notes.lines == [("started", "succeed"), ("done", "succeed")]
+    assert folder.result().state == folder.status().state == "done"
+    assert (folder.path / "predictions.parquet").exists()
+    assert not (folder.path / CLAIM).exists()
+    assert "a word on standard output" in (folder.path / LOG).read_text()
+
+
+def test_each_cell_has_a_fresh_process_that_holds_its_claim(run: RunFolder) -> None:
+    folders = make_jobs(run, *(make_cell(seed=seed) for seed in range(3)))
+    run_all(folders)
+    lines = [json.loads((folder.path / CURVE).read_text()) for folder in folders]
+    assert len({line["process"] for line in lines}) == 3
+    assert all(line["claimed"] for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("method", "state", "reason"),
+    [
+        ("explode", "failed", "ValueError: the dragon woke"),
+        ("diverge", "diverged", "the loss became nan"),
+        ("exhaust", "out-of-memory", "MemoryError: no message"),
+        ("mismatch", "incompatible", "needs an image encoder"),
+        ("misuse", "failed", "use it otherwise"),
+        ("leave", "failed", "SystemExit: 4"),
+        ("vanish", "failed", "RuntimeError: the cell ended without a result"),
+        ("die", "failed", "killed by signal 9 (SIGKILL), from outside or for lack of memory"),
+    ],
+)
+def test_every_bad_end_is_a_result_with_reason_phase_and_step(
+    run: RunFolder, method: str, state: str, reason: str
+) -> None:
+    folders = make_jobs(run, make_cell(method), make_cell("succeed"))
+    notes = run_all(folders, slots=1)
+    result = folders[0].result()
+    assert (result.state, result.reason, result.phase, result.step) == (state, reason, "training", 3)
+    assert folders[0].status().state == state
+    assert ("done", "succeed") in notes.lines  # the sweep goes on
+
+
+def test_the_traceback_is_in_the_log_and_nowhere_else(run: RunFolder, capfd: pytest.CaptureFixture[str]) -> None:
+    (folder,) = make_jobs(run, make_cell("explode"))
+    run_all([folder])
+    assert "Traceback" in (folder.path / LOG).read_text()
+    assert "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_an_unavailable_cell_has_a_status_and_no_result(run: RunFolder) -> None:
+    (folder,) = make_jobs(run, make_cell("lack"))
+    run_all([folder])
+    assert folder.result() is None
+    assert (folder.status().state, folder.status().reason) == ("unavailable", "get the data first")
+
+
+def test_a_cell_that_takes_too_long_is_timed_out(run: RunFolder) -> None:
+    folders = make_jobs(run, make_cell("sleep"), make_cell("succeed"))
+    run_all(folders, slots=1, timeout=4)
+    assert folders[0].result().state == "timed-out"
+    assert folders[0].result().reason == "stopped after 4 seconds (--timeout)"
+    assert folders[1].result().state == "done"
+
+
+def test_cells_of_another_runner_and_finished_cells_are_skipped(run: RunFolder) -> None:
+    claimed, finished = make_jobs(run, make_cell("succeed", seed=0), make_cell("succeed", seed=1))
+    finished.finish(fake_cells.make_result(finished.cell()))
+    before = (finished.path / "result.json").stat().st_mtime_ns
+    with Claim(claimed.path / CLAIM):
+        notes = run_all([claimed, finished])
+    assert [line for line in notes.lines if line[0] != "started"] == [("skipped", "succeed")] * 2
+    assert claimed.result() is None
+    assert (finished.path / "result.json").stat().st_mtime_ns == before
+
+
+def test_ctrl_c_marks_cells_interrupted_and_they_run_again(run: RunFolder) -> None:
+    folders = make_jobs(run, make_cell("sleep", seed=0), make_cell("sleep", seed=1))
+    runner = start_runner(run)
+    wait_until(lambda: is_running(folders[0]))
+    runner.send_signal(signal.SIGINT)
+    assert runner.wait(30) == 130
+    assert folders[0].status().state == "interrupted"
+    assert folders[0].status().step == 3
+    assert folders[0].result() is None
+    assert folders[1].status().state == "planned"
+    notes = run_all(folders, timeout=4)  # what is interrupted is taken up again
+    assert [line[0] for line in notes.lines].count("timed-out") == 2
+
+
+def test_kill_9_of_the_runner_ends_its_cells_and_frees_their_claims(run: RunFolder) -> None:
+    (folder,) = make_jobs(run, make_cell("sleep"))
+    runner = start_runner(run)
+    wait_until(lambda: is_running(folder))
+    process = psutil.Process(json.loads((folder.path / CLAIM).read_text())["process"])
+    assert holder_of(folder.path / CLAIM) is not None
+    runner.kill()
+    runner.wait()
+    wait_until(lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE)
+    wait_until(lambda: holder_of(folder.path / CLAIM) is None)
+    assert folder.result() is None

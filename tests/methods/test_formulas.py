@@ -1,0 +1,173 @@
+"""The first methods against their formulas, written out independently in float64, at the right place in the layer."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from tiny_backbone import WIDTH, build
+from torch.nn.functional import layer_norm, softmax
+
+HEADS = 4
+
+
+@pytest.fixture
+def x():
+    return torch.randn(2, 6, WIDTH, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def prepared(name, **overrides):
+    """A model in float64 with every parameter of the method away from its starting value."""
+    model, _, _ = build(name, **overrides)
+    model.double().eval()
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.requires_grad:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+    return model
+
+
+def gelu_tanh(u):
+    return 0.5 * u * (1 + torch.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u**3)))
+
+
+def gelu(u):
+    return 0.5 * u * (1 + torch.erf(u / math.sqrt(2)))
+
+
+def affine(linear, u):
+    return u @ linear.weight.T + linear.bias
+
+
+def normed(norm, u):
+    return layer_norm(u, (WIDTH,), norm.weight, norm.bias, 1e-5)
+
+
+def attention(block, x, source, project):
+    """Multi-head attention with one query-to-all softmax; no mask."""
+    q, k, v = (
+        project(getattr(block, f"{role}_proj"), u).unflatten(-1, (HEADS, -1)).transpose(1, 2)
+        for role, u in (("q", x), ("k", source), ("v", source))
+    )
+    weights = softmax(q @ k.transpose(-1, -2) / math.sqrt(WIDTH // HEADS), dim=-1)
+    return affine(block.out_proj, (weights @ v).transpose(1, 2).flatten(2))
+
+
+def reference_layer(layer, x, source=None, after=lambda exit_, h: h, project=affine):
+    """A post-norm BART layer: x = norm(x + after(f(x))) for each sub-layer; ``source`` are the encoder's states."""
+    h = after(layer.self_attn.out_proj, attention(layer.self_attn, x, x, project))
+    x = normed(layer.self_attn_layer_norm, x + h)
+    if source is not None:
+        h = after(layer.encoder_attn.out_proj, attention(layer.encoder_attn, x, source, project))
+        x = normed(layer.encoder_attn_layer_norm, x + h)
+    h = after(layer.fc2, affine(layer.fc2, gelu(affine(layer.fc1, x))))
+    return normed(layer.final_layer_norm, x + h)
+
+
+def check_layers(model, x, **formula):
+    """Compare an encoder layer, and a decoder layer at its first position (where no causal mask is needed)."""
+    encoder, decoder = model.lm.model.encoder.layers[1], model.lm.model.decoder.layers[1]
+    with torch.no_grad():
+        torch.testing.assert_close(encoder(x, None), reference_layer(encoder, x, **formula))
+        first = x[:, :1]
+        found = decoder(first, encoder_hidden_states=x)
+        torch.testing.assert_close(found, reference_layer(decoder, first, x, **formula))
+
+
+def test_the_reference_layer_is_transformers_layer(x):
+    check_layers(prepared("projection"), x)
+
+
+def test_adapter(x):
+    model = prepared("adapter-single", reduction_factor=4)
+
+    def adapt(exit_, h):
+        down, up = exit_.pet.down, exit_.pet.up
+        assert down.weight.shape == (WIDTH // 4, WIDTH)
+        return h + affine(up, gelu_tanh(affine(down, h)))
+
+    check_layers(model, x, after=adapt)
+
+
+def test_adapter_starts_from_small_normal_weights_and_zero_biases():
+    model, _, _ = build("adapter-single", reduction_factor=1)
+    adapters = [site.exit.pet for site in model.sites]
+    assert len(adapters) == 2 * 2 + 2 * 3
+    weights = torch.cat([part.weight.flatten() for pet in adapters for part in (pet.down, pet.up)])
+    assert weights.std().item() == pytest.approx(0.02, rel=0.03)
+    assert not any(part.bias.any() for pet in adapters for part in (pet.down, pet.up))
+
+
+def test_lora(x):
+    rank, alpha = 5, 3.0
+    model = prepared("lora-single", rank=rank, alpha=alpha, dropout=0.5)
+    seen = set()
+
+    def project(linear, u):
+        if not hasattr(linear, "lora_A"):
+            return affine(linear, u)
+        a, b = linear.lora_A["default"].weight, linear.lora_B["default"].weight
+        seen.add(linear)
+        return affine(linear.base_layer, u) + alpha / rank * (u @ a.T) @ b.T
+
+    check_layers(model, x, project=project)
+    wrapped = [name for name, module in model.lm.named_modules() if hasattr(module, "lora_A")]
+    assert {name.rpartition(".")[2] for name in wrapped} == {"q_proj", "v_proj"}
+    assert len(wrapped) == 2 * 2 + 2 * 4
+    assert len(seen) == 2 + 4
+
+
+def test_lora_starts_at_zero_with_uniform_a_and_trains_every_bias_but_no_norm_weight():
+    model, _, _ = build("lora-single", rank=64)
+    a = torch.cat([p.flatten() for n, p in model.lm.named_parameters() if "lora_A" in n])
+    assert a.abs().max().item() <= WIDTH**-0.5
+    assert a.std().item() == pytest.approx(WIDTH**-0.5 / math.sqrt(3), rel=0.03)
+    assert not any(p.any() for n, p in model.lm.named_parameters() if "lora_B" in n)
+    for name, parameter in model.lm.named_parameters():
+        assert parameter.requires_grad is ("lora_" in name or "bias" in name), name
+
+
+def test_lora_drops_its_input_while_training_only():
+    model, _, _ = build("lora-single", dropout=0.5)
+    rates = {m.lora_dropout["default"].p for m in model.lm.modules() if hasattr(m, "lora_dropout")}
+    assert rates == {0.5}
+
+
+def test_prompt_stands_before_the_text_without_positions():
+    model = prepared("prompt-single", length=3, hidden=8)
+    network = model.prompts[0]
+    first, last = network.network[0], network.network[2]
+    vectors = affine(last, torch.tanh(affine(first, network.table.weight)))
+    encoder = model.lm.get_encoder()
+    seen = []
+    encoder.layernorm_embedding.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    ids = torch.tensor([[5, 6, 7, 8], [9, 10, 1, 1]])
+    mask = (ids != 1).long()
+    states, joint_mask = model.encode(ids, mask, torch.randn(2, 1, 4, 12, dtype=torch.float64))
+    words = encoder.embed_tokens.weight[ids] + encoder.embed_positions.weight[2:6]  # BART's positions start at 2
+    torch.testing.assert_close(seen[0], torch.cat([vectors.expand(2, 3, WIDTH), words], dim=1))
+    assert states.last_hidden_state.shape == (2, 3 + 4 + 4, WIDTH)
+    assert joint_mask.tolist() == [[1] * 11, [1] * 5 + [0] * 2 + [1] * 4]
+
+
+def test_prompt_starts_from_small_normal_weights():
+    model, _, _ = build("prompt-single", length=200, hidden=100)
+    module = model.prompts[0]
+    for weight in (module.table.weight, module.network[0].weight, module.network[2].weight):
+        assert weight.std().item() == pytest.approx(0.02, rel=0.05)
+    assert not module.network[0].bias.any() and not module.network[2].bias.any()
+
+
+def test_bitfit_trains_biases_only():
+    model, _, _ = build("bitfit")
+    for name, parameter in model.lm.named_parameters():
+        assert parameter.requires_grad is ("bias" in name), name
+
+
+def test_projection_with_norms_trains_norms_only():
+    model, _, _ = build("projection-ln")
+    trained = {n.rpartition(".")[0] for n, p in model.lm.named_parameters() if p.requires_grad}
+    assert len(trained) == 2 * 2 + 2 * 3 + 2  # layers of both stacks, and the two embedding norms
+    assert all(name.endswith(("layer_norm", "layernorm_embedding")) for name in trained)

@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import math
+import statistics as reference
+
+import pytest
+from synthetic import Synthetic
+
+import reports
+from reports.cost import cost_tables
+from reports.entries import groups
+from reports.leaderboard import leaderboard
+from reports.statistics import summarise
+from reports.table import Row, Table, TableCell
+
+TASKS = ("mini-vqa", "mini-caption")
+
+
+def cell(method: str, vqa: float | None, caption: float | None, **more) -> Synthetic:
+    scores = {name: value for name, value in zip(TASKS, (vqa, caption), strict=True) if value is not None}
+    return Synthetic(method, scores, tasks=TASKS, **more)
+
+
+def board(folder) -> Table:
+    (group,) = groups(reports.load(folder))
+    return leaderboard(group)
+
+
+def row(table: Table, label: str) -> Row:
+    return next(row for row in table.rows if row.cells[0].text == label)
+
+
+def at(table: Table, label: str, column: str) -> TableCell:
+    return row(table, label).cells[[c.title for c in table.columns].index(column)]
+
+
+def test_mean_and_sample_deviation_over_seeds(run_of):
+    table = board(
+        run_of(cell("bitfit", 0.50, 1.0), cell("bitfit", 0.52, 1.1, seed=1), cell("bitfit", 0.57, 1.2, seed=2))
+    )
+    assert at(table, "bitfit", "VQA").text == f"53.00 ± {reference.stdev([50, 52, 57]):.2f}"
+    assert at(table, "bitfit", "Average").value == pytest.approx((53 + 110) / 2)
+    averages = [(50 + 100) / 2, (52 + 110) / 2, (57 + 120) / 2]
+    assert at(table, "bitfit", "Average").text.endswith(f"± {reference.stdev(averages):.2f}")
+    assert at(table, "bitfit", "n").text == "3"
+
+
+def test_one_seed_has_no_deviation_and_says_that_nothing_is_tested(run_of):
+    table = board(run_of(cell("bitfit", 0.5, 1.0)))
+    assert at(table, "bitfit", "VQA").text == "50.00"
+    assert any(note.startswith("One seed: differences between rows are not tested") for note in table.notes)
+
+
+def test_a_missing_task_leaves_a_hole_and_no_average(run_of):
+    table = board(run_of(cell("full", 0.5, 1.0), cell("bitfit", 0.9, None)))
+    assert at(table, "bitfit", "CAPTION") == TableCell()
+    assert at(table, "bitfit", "Average") == TableCell()
+    assert at(table, "bitfit", "VQA").text == "90.00"
+
+
+def test_a_seed_without_a_task_takes_the_average_away_and_shows_its_n(run_of):
+    table = board(run_of(cell("bitfit", 0.5, 1.0), cell("bitfit", 0.6, None, seed=1)))
+    assert at(table, "bitfit", "Average").text == "–"
+    assert at(table, "bitfit", "CAPTION").detail == "n = 1"
+
+
+def test_only_ranked_rows_are_marked_and_equal_prints_share_the_mark(run_of):
+    table = board(
+        run_of(
+            cell("full", 0.99, 1.9),
+            cell("projection", 0.98, 1.8),
+            cell("full", 0.97, 1.7, control="image-blind"),
+            cell("adapter-single", 0.600001, 1.0),
+            cell("lora-single", 0.6, 1.2),
+            cell("bitfit", 0.4, 1.1),
+        )
+    )
+    marks = {label: at(table, label, "VQA").mark for label in ("adapter-single", "lora-single", "bitfit")}
+    assert marks == {"adapter-single": "best", "lora-single": "best", "bitfit": "second"}
+    assert at(table, "lora-single", "Average").mark == "best"
+    references = [row for row in table.rows if row.kind == "reference"]
+    assert [row.cells[0].text for row in references] == ["full", "projection", "full, image-blind"]
+    assert not any(cell.mark for row in references for cell in row.cells)
+
+
+def test_rows_that_do_not_beat_projection_are_flagged(run_of):
+    table = board(run_of(cell("projection", 0.5, 1.0), cell("bitfit", 0.5, 1.0), cell("lora-single", 0.5, 1.1)))
+    assert at(table, "bitfit", "Method").symbols == "‡"
+    assert at(table, "lora-single", "Method").symbols == ""
+    assert any(note.startswith("‡") for note in table.notes)
+
+
+def test_floors_come_last_and_scores_at_a_floor_are_flagged(run_of):
+    table = board(run_of(cell("bitfit", 0.33, 1.0), cell("lora-single", 0.34, 1.0)))
+    assert [row.cells[0].text for row in table.rows][-2:] == ["majority answer", "question only"]
+    assert at(table, "majority answer", "VQA").text == "21.00"
+    assert at(table, "majority answer", "Average").text == "–"  # captions have no floor here
+    assert (at(table, "bitfit", "VQA").symbols, at(table, "lora-single", "VQA").symbols) == ("§", "")
+
+
+def test_scores_under_a_limit_are_marked_and_never_best_beside_whole_ones(run_of):
+    table = board(
+        run_of(
+            cell("bitfit", 0.9, 1.9, settings={"limit": 64}, comparable=False),
+            cell("lora-single", 0.5, 1.0),
+            cell("adapter-single", 0.4, 1.0),
+        )
+    )
+    assert at(table, "bitfit", "VQA").symbols == "†"
+    assert at(table, "bitfit", "VQA").mark is None
+    assert at(table, "lora-single", "VQA").mark == "best"
+    assert any("limited to 64 examples" in note for note in table.notes)
+
+
+def test_selecting_on_the_reporting_split_is_marked(run_of):
+    table = board(run_of(cell("bitfit", 0.9, 1.9, settings={"selection": "best"}, select_split="test")))
+    assert at(table, "bitfit", "VQA").symbols == "†"
+
+
+def test_a_failed_method_is_a_row_of_holes_with_its_state(run_of):
+    table = board(run_of(cell("full", 0.5, 1.0), Synthetic("compacter", state="out-of-memory", tasks=TASKS)))
+    assert "out-of-memory" in at(table, "compacter", "Method").detail
+    assert at(table, "compacter", "n").text == "0 of 1"
+    assert at(table, "compacter", "VQA").value is None
+
+
+def test_a_finished_retry_replaces_the_failed_trial_of_its_seed(run_of):
+    failed = cell("full", None, None, state="failed", reason="once", data={"mini": "older"})
+    table = board(run_of(failed, cell("full", 0.5, 1.0)))
+    assert at(table, "full", "n").text == "1"
+
+
+def test_ranked_rows_fall_by_average_with_holes_last(run_of):
+    table = board(run_of(cell("a", 0.4, 1.0), cell("b", 0.6, 1.0), cell("c", 0.9, None), cell("d", 0.5, 1.0)))
+    assert [row.cells[0].text for row in table.rows if row.kind == "ranked"] == ["b", "d", "a", "c"]
+
+
+def test_cost_is_the_median_over_seeds_and_marks_disturbed_measurements(run_of):
+    folder = run_of(cell("bitfit", 0.5, 1.0), cell("bitfit", 0.5, 1.0, seed=1, exclusive=False), cell("full", 0.5, 1.0))
+    (group,) = groups(reports.load(folder))
+    parameters, speed, times = cost_tables(group)
+    assert at(parameters, "bitfit", "Trained").text == "50,000"
+    assert at(speed, "bitfit", "Step (ms)").text == "123"
+    assert at(speed, "bitfit", "Training peak, resident").text == "900 MiB"
+    assert (at(speed, "bitfit", "Method").symbols, at(speed, "full", "Method").symbols) == ("◇", "")
+    assert at(times, "bitfit", "Training").text == "1 min 01 s"
+    assert any("CUDA" in note and note.startswith("Not measured here") for note in speed.notes)
+
+
+@pytest.mark.parametrize("values", [[], [None], [math.nan, None]])
+def test_nothing_to_summarise_is_nothing(values):
+    assert summarise(values) is None
+
+
+def test_summaries_agree_with_the_standard_library():
+    values = [0.1, 0.4, 0.35]
+    summary = summarise([*values, None, math.nan])
+    assert summary is not None and summary.n == 3
+    assert summary.mean == pytest.approx(reference.mean(values))
+    assert summary.std == pytest.approx(reference.stdev(values))
