@@ -11,7 +11,7 @@ from harness.plugins import Registry, find_methods, find_tasks
 from tasks.suites import Suite, known
 
 if TYPE_CHECKING:
-    from harness.backbones.registry import BackboneSpec
+    from harness.backbones.specs import BackboneSpec
     from methods.base import Method
     from tasks.base import Task
 
@@ -23,8 +23,9 @@ class Catalogue:
         self.data = data
         self.weights = weights
         self.plugins = plugins
-        self._tasks: dict[str, Task] = {}
+        self._tasks: dict[str, Task] = {}  # data is digested once, also for a grid of a thousand cells
         self._fingerprints: dict[str, str] = {}
+        self._backbone_fingerprints: dict[str, dict[str, str]] = {}
 
     @cached_property
     def methods(self) -> Registry[Method]:
@@ -44,7 +45,7 @@ class Catalogue:
     @cached_property
     def backbones(self) -> Mapping[str, BackboneSpec]:
         """All backbones; imports torch and transformers."""
-        from harness.backbones.registry import SPECS
+        from harness.backbones.specs import SPECS
 
         return SPECS
 
@@ -53,6 +54,7 @@ class Catalogue:
 
         Raises:
             UserError: there is no such task, or its plugin is broken.
+
         """
         if name not in self._tasks:
             self._tasks[name] = self.tasks.get(name)(self.data)
@@ -60,11 +62,30 @@ class Catalogue:
 
     def missing(self, suite: str, backbone: str) -> str | None:
         """Return None if the suite can run on the backbone here, else one sentence: what to get and how."""
-        from harness.backbones import registry
-
         reasons = [self.task(task).missing() for task in self.suites[suite].tasks]
-        reasons.append(registry.missing(self.backbones[backbone], self.weights))
+        reasons.append(self.backbone_missing(backbone))
         return "; ".join(reason for reason in dict.fromkeys(reasons) if reason) or None
+
+    def backbone_missing(self, backbone: str) -> str | None:
+        """Return None if the weights of the backbone and of its image encoder are here, else one sentence."""
+        from harness.backbones import registry, vision
+
+        spec = self.backbones[backbone]
+        return registry.missing(spec, self.weights) or vision.missing(spec.encoder, self.weights)
+
+    def backbone_fingerprints(self, backbone: str) -> dict[str, str]:
+        """Digests of what is present: of the "backbone"'s weights and of its image "encoder"'s."""
+        from harness.backbones import registry, vision
+
+        if backbone not in self._backbone_fingerprints:
+            spec = self.backbones[backbone]
+            found = {}
+            if registry.missing(spec, self.weights) is None:
+                found["backbone"] = registry.fingerprint(spec, self.weights)
+            if vision.missing(spec.encoder, self.weights) is None:
+                found["encoder"] = vision.fingerprint(spec.encoder, self.weights)
+            self._backbone_fingerprints[backbone] = found
+        return self._backbone_fingerprints[backbone]
 
     def unfit(self, kind: str, backbone: str) -> str | None:
         """Return None if the backbone serves this kind of suite, else one sentence."""
@@ -78,9 +99,8 @@ class Catalogue:
 
         Raises:
             DataError: a data file is there but broken.
-        """
-        from harness.backbones import registry
 
+        """
         found = {}
         for name in self.suites[suite].tasks:
             task = self.task(name)
@@ -88,7 +108,4 @@ class Catalogue:
                 if name not in self._fingerprints:
                     self._fingerprints[name] = task.fingerprint()
                 found[name] = self._fingerprints[name]
-        spec = self.backbones[backbone]
-        if registry.missing(spec, self.weights) is None:
-            found["backbone"] = registry.fingerprint(spec, self.weights)
-        return found
+        return found | self.backbone_fingerprints(backbone)

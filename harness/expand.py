@@ -48,6 +48,7 @@ def expand(file: GridFile, catalogue: Catalogue, choice: Choice = Choice()) -> l
         UserError: all problems of the file at once, or of the filters and overrides.
         NothingMatched: no cell of the grid passes the filters.
         DataError: a data file is there but broken.
+
     """
     overrides = _Overrides(choice, catalogue)
     expansion = _Expansion(catalogue, choice, overrides)
@@ -110,8 +111,10 @@ class _Expansion:
         suites = self._names("suite", block.suites, (*place, "suites"), self._catalogue.suites)
         backbones = self._names("backbone", block.backbones, (*place, "backbones"), self._catalogue.backbones)
         entries = list(self._entries(block, place))
-        for sentence in _refusals(Settings, block.settings, "setting"):
-            self.problems.append(((*place, "settings"), sentence))
+        refused = _refusals(Settings, block.settings, "setting")
+        if refused:  # told once, not again for every cell
+            self.problems += [((*place, "settings"), sentence) for sentence in refused]
+            block = block.model_copy(update={"settings": {}})
         cells = []
         for suite, backbone in itertools.product(suites, backbones):
             if not (_passes(suite, self._choice.suites) and _passes(backbone, self._choice.backbones)):
@@ -121,13 +124,14 @@ class _Expansion:
         return cells
 
     def _names(self, kind: str, patterns: Sequence[str], place: Place, known: Iterable[str]) -> list[str]:
-        names: dict[str, None] = {}
-        for index, pattern in enumerate(patterns):
-            hits = matching(pattern, known)
-            if not hits:
-                self.problems.append(((*place, index), unknown(kind, pattern, known)))
-            names |= dict.fromkeys(hits)
-        return list(names)
+        found = [self._stand_for(kind, p, (*place, index), known) for index, p in enumerate(patterns)]
+        return list(dict.fromkeys(name for names in found for name in names))
+
+    def _stand_for(self, kind: str, pattern: str, place: Place, known: Iterable[str]) -> list[str]:
+        names = matching(pattern, known)
+        if not names:
+            self.problems.append((place, unknown(kind, pattern, known)))
+        return names
 
     def _entries(self, block: Block, place: Place) -> Iterator[tuple[Place, str, MethodEntry]]:
         """Each method of a block with one of its combinations of overrides; controls come last."""
@@ -135,7 +139,7 @@ class _Expansion:
         for part, listed in (("methods", block.methods), ("controls", controls)):
             for index, entry in enumerate(listed):
                 where = (*place, part, index)
-                for method in self._names("method", [entry.method], where, self._catalogue.methods.names()):
+                for method in self._stand_for("method", entry.method, where, self._catalogue.methods.names()):
                     if not _passes(method, self._choice.methods):
                         continue
                     for parameters in _combinations(entry.parameters):

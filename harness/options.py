@@ -30,7 +30,7 @@ class Options(BaseModel):
     cache: Path = Field(default_factory=default_cache)
     device: str = "auto"  # "auto": CUDA when there is one, else "cpu"
     offline: bool = False  # never ask the hub for files
-    threads: int = Field(1, ge=1)  # of torch, in the cell's process
+    threads: int = Field(default=1, ge=1)  # of torch, in the cell's process
     plugins: tuple[Path, ...] = ()  # files given by --plugin
 
 
@@ -39,6 +39,7 @@ def read_options(path: Path) -> Options:
 
     Raises:
         RecordError: the file is missing or broken.
+
     """
     try:
         return Options.model_validate_json(path.read_bytes())

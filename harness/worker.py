@@ -36,6 +36,7 @@ def work(path: Path, entry: str = ENTRY) -> int:
     Raises:
         UserError: the folder cannot be written.
         RecordError: the folder holds no cell.
+
     """
     folder = CellFolder(path)
     folder.cell()

@@ -1,4 +1,4 @@
-"""The columns of the data frames, with their types; `load` promises all of them, also in an empty run.
+"""The columns of the data frames, with their types; `reports.run.load` promises all of them, also in an empty run.
 
 Further columns follow the listed ones where a run has them:
 

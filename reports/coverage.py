@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 from reports.columns import records
 from reports.formats import count, duration, plain, present
-from reports.load import Run
 from reports.record import State
+from reports.run import Run
 from reports.table import Column, Row, Table, TableCell, text_cell
 
 STATES: tuple[str, ...] = ("done", *(state for state in get_args(State) if state != "done"))

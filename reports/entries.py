@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.columns import records
 from reports.formats import plain, present
-from reports.load import Run
+from reports.run import Run
 from reports.statistics import Summary, summarise
 
 REFERENCES = ("full", "projection")

@@ -8,9 +8,9 @@ from pathlib import Path
 from reports.export import export_frame, table_to_csv
 from reports.files import write_text
 from reports.html import write_html
-from reports.load import load
 from reports.markdown import write_markdown
 from reports.report import assemble
+from reports.run import load
 
 
 def render(run_folder: Path, output: Path | None = None) -> Path:

@@ -14,9 +14,9 @@ from reports.entries import Group, groups
 from reports.figures import Picture, quality_figure
 from reports.formats import literal, moment, plain, present, size
 from reports.leaderboard import EMBEDDED, EMBEDDED_SUITE, leaderboard, task_cards
-from reports.load import Run
 from reports.record import RecordError
 from reports.rows import flat
+from reports.run import Run
 from reports.table import Column, Row, Table, text_cell
 
 _NAMES = {

@@ -36,7 +36,7 @@ def read_cell(folder: Path, root: Path) -> CellRows:
         elif (folder / "status.json").exists():
             status = read_status(folder / "status.json")
     except RecordError as error:
-        problem = str(error)
+        problem = str(error).replace(f"{root}/", "")  # reports are passed on
     identity = _identity(folder, resolved, result)
     settings = _mapping(resolved.get("settings"))
     tasks = resolved.get("tasks")

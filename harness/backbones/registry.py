@@ -76,16 +76,18 @@ def on_meta(spec: BackboneSpec, kind: str, feature_width: int | None = None) -> 
 
 
 def missing(spec: BackboneSpec, weights: Path | None = None) -> str | None:
-    """Return None if the weights are on this machine, else one sentence: what is missing, how to get it."""
-    if weights is not None:
-        return _absent(weights, "--weights names a folder that holds " + ", ".join(FILES))
-    if spec.embedded is not None:
-        return _absent(spec.embedded, "make them with `python -m harness pretrain`")
+    """Return None if the weights are on this machine, else one sentence: what is missing, how to get it.
+
+    ``weights`` is the folder of --weights: a backbone's files lie in the folder of its name below.
+    """
+    local = _local(spec, weights)
+    if local is not None:
+        return _absent(local, "put them there, or make them with `python -m harness pretrain`")
     if all(isinstance(try_to_load_from_cache(spec.hub, name), str) for name in FILES):
         return None
     return (
         f"the weights of {spec.name} are not on this machine; "
-        f"run `hf download {spec.hub} {' '.join(FILES)}` or give --weights DIR"
+        f"run `hf download {spec.hub} {' '.join(FILES)}`, or put them into DIR/{spec.name} and give --weights DIR"
     )
 
 
@@ -101,7 +103,7 @@ def fingerprint(spec: BackboneSpec, weights: Path | None = None) -> str:
 def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None, offline: bool = False) -> LoadedBackbone:
     """Build a backbone with pre-trained weights; dropout is on only after ``model.train()``.
 
-    ``weights`` is a local folder with `FILES`; without it an embedded backbone is read from the project and a
+    `FILES` in ``weights``/<name> come first; without them an embedded backbone is read from the project and a
     hub backbone from the Hugging Face cache or, unless ``offline`` or HF_HUB_OFFLINE is set, from the hub.
     What is not pre-trained (a hub backbone's visual embedding) is drawn from torch's global generator; the
     rows of added tokens are drawn from a generator of their own, so they are the same in every run.
@@ -125,7 +127,7 @@ def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None, of
 def _folder(spec: BackboneSpec, weights: Path | None, offline: bool) -> Path:
     """Find the folder with `FILES`, downloading if allowed."""
     reason = missing(spec, weights)
-    local = weights or spec.embedded
+    local = _local(spec, weights)
     if local is not None:
         if reason:
             raise Unavailable(reason)
@@ -135,6 +137,13 @@ def _folder(spec: BackboneSpec, weights: Path | None, offline: bool) -> Path:
         return Path(snapshot_download(spec.hub, allow_patterns=list(FILES), local_files_only=offline))
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
         raise Unavailable(reason or str(error)) from error
+
+
+def _local(spec: BackboneSpec, weights: Path | None) -> Path | None:
+    """The folder below --weights if it is there, else the embedded one if the backbone is embedded."""
+    if weights is not None and (weights / spec.name).is_dir():
+        return weights / spec.name
+    return spec.embedded
 
 
 def _absent(folder: Path, remedy: str) -> str | None:

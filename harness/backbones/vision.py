@@ -99,9 +99,25 @@ def missing(name: str, weights: Path | None = None) -> str | None:
     if _folder(spec, weights) is not None:
         return None
     return (
-        f"weights of the image encoder {name} are not here: run `huggingface-cli download {spec.source}` "
-        f"or put its folder at DIR/{name} and give --weights DIR"
+        f"weights of the image encoder {name} are not here: run `hf download {spec.source} config.json model.safetensors`, "
+        f"or put them into DIR/{name} and give --weights DIR"
     )
+
+
+def fingerprint(name: str, weights: Path | None = None) -> str:
+    """Digest of an encoder's weights and of how its features are made; that of the loaded `ImageEncoder`.
+
+    Raises:
+        Unavailable: its weights are not here.
+        UserError: there is no encoder of this name.
+
+    """
+    reason = missing(name, weights)
+    if reason is not None:
+        raise Unavailable(reason)
+    folder = _folder(SPECS[name], weights)
+    assert folder is not None
+    return _fingerprint(SPECS[name], folder)
 
 
 def load_encoder(name: str, weights: Path | None = None, offline: bool = True) -> ImageEncoder:
@@ -126,6 +142,21 @@ def load_encoder(name: str, weights: Path | None = None, offline: bool = True) -
     except Exception as error:  # the library raises many kinds for broken files
         raise UserError(f"image encoder {name}: {folder} cannot be loaded ({error}); fetch it again") from error
     return ImageEncoder(spec, model, _fingerprint(spec, folder))
+
+
+def fingerprint(name: str, weights: Path | None = None) -> str:
+    """Digest of an encoder's weights and of how they are read.
+
+    Raises:
+        UserError: there is no encoder of this name.
+        Unavailable: its weights are not here.
+    """
+    reason = missing(name, weights)
+    if reason is not None:
+        raise Unavailable(reason)
+    folder = _folder(SPECS[name], weights)
+    assert folder is not None
+    return _fingerprint(SPECS[name], folder)
 
 
 def _folder(spec: EncoderSpec, weights: Path | None) -> Path | None:

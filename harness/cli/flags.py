@@ -58,6 +58,7 @@ def choose(
 
     Raises:
         UserError: a seed is not a whole number.
+
     """
     settings: dict[str, Any] = {}
     if limit is not None:
@@ -78,6 +79,7 @@ def checked_data(data: Path | None) -> Path | None:
 
     Raises:
         UserError: it is given but is not a folder.
+
     """
     if data is None:
         return None

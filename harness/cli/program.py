@@ -10,13 +10,14 @@ from collections.abc import Sequence
 
 import typer
 
-from harness.cli import listing, running, watching
+from harness.cli import listing, pretraining, running, watching
 from harness.errors import UserError
 from reports.record import RecordError
 from tasks.base import DataError
 
 INTERRUPTED = 130
-UsageError = typer.BadParameter.__mro__[1]  # click's, wherever this version of typer takes click from
+# click's own class, wherever this version of typer takes click from
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]
 
 app = typer.Typer(
     name="harness",
@@ -31,6 +32,7 @@ app.command("status")(watching.status)
 app.command("report")(watching.report)
 app.command("list")(listing.list_plugins)
 app.command("params")(listing.params)
+app.command("pretrain")(pretraining.pretrain)
 app.command("cell")(running.cell)
 
 

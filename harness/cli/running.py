@@ -153,7 +153,7 @@ def _slots(device: str, jobs: int | None, cells: int) -> list[str | None]:
     found = find_device(device)
     if found.type == "cpu":
         return cpu_slots(jobs, cells)
-    if found.type == "cuda" and found.index is None:
+    if found.type == "cuda" and ":" not in device:
         return cuda_slots(jobs)
     return [None] * (jobs or 1)
 

@@ -34,4 +34,5 @@ class Engine(Protocol):
         Raises:
             KeyboardInterrupt: the user stopped it; cells in flight are marked "interrupted".
             UserError: a cell's end cannot be written.
+
         """

@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import CLIPVisionModel, PreTrainedTokenizerFast
 
 from harness.backbones.vision import EMBEDDED, patch_features
+from harness.environment import environment
 from harness.errors import UserError
 from harness.pretraining.stages import ImageStage, JointStage, LanguageStage, Stage
 from harness.pretraining.tokeniser import train_tokenizer
@@ -83,8 +84,6 @@ def pretrain(
     joint = run(continued)
     assert isinstance(joint, JointStage)
     save_language(joint, output / "mini-bart")
-    from harness.environment import environment
-
     record["environment"] = environment()
     write_atomically(output / "training_record.json", json.dumps(record, indent=1) + "\n")
 

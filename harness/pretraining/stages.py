@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -81,7 +81,7 @@ class ImageStage(Stage):
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         super().__init__(tokenizer)
-        shape = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": HEADS}
+        shape: dict[str, Any] = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": HEADS}
         self.vision = CLIPVisionModel(
             CLIPVisionConfig(**shape, num_hidden_layers=3, image_size=PIXELS, patch_size=PIXELS // GRID)
         )
@@ -108,9 +108,9 @@ class ImageStage(Stage):
 
     def similarities(self, scenes: Sequence[Scene]) -> Tensor:
         """Scaled cosines of n pictures with n descriptions, (n, n)."""
-        image = self.model["image_projection"](patch_features(self.vision, self.pixels(scenes)).mean(dim=1))  # type: ignore[operator,index]
+        image = self.model["image_projection"](patch_features(self.vision, self.pixels(scenes)).mean(dim=1))  # type: ignore[index]
         ids, mask = self.tokens([describe(scene) for scene in scenes])
-        text = self.model["text_projection"](self.text(ids, mask).pooler_output)  # type: ignore[operator,index]
+        text = self.model["text_projection"](self.text(ids, mask).pooler_output)  # type: ignore[index]
         image, text = nn.functional.normalize(image, dim=-1), nn.functional.normalize(text, dim=-1)
         return self.scale.exp().clamp(max=100.0) * image @ text.T
 
@@ -191,7 +191,6 @@ class LanguageStage(Stage):
             eos_token_id=tokenizer.eos_token_id,
             decoder_start_token_id=tokenizer.eos_token_id,
             forced_eos_token_id=None,
-            forced_bos_token_id=None,
         )
         self.joint = JointBart(BartForConditionalGeneration(config), WIDTH)
         self.model = self.joint.requires_grad_(True)

@@ -35,6 +35,7 @@ CONFIG = {
     "encoder_ffn_dim": 32,
     "decoder_ffn_dim": 32,
     "max_position_embeddings": 32,
+    "init_std": 0.15,  # with 0.02 so narrow a model takes long to look at the image
     "bos_token_id": 0,
     "pad_token_id": 1,
     "eos_token_id": 2,
@@ -64,7 +65,7 @@ class Everything(Method):
 
     name = "everything"
     title = "Everything"
-    learning_rate: float = 0.01
+    learning_rate: float = 3e-3
 
     def attach(self, model, context):
         unfreeze(model, "")

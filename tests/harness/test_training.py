@@ -86,22 +86,21 @@ def test_decay_goes_by_the_papers_names():
 
 def test_the_first_step_moves_nothing_and_gradients_are_clipped(tmp_path):
     work, mixed = bench(), mixture(tmp_path)
-    stepper = Stepper(work, settings(weight_decay=0), 100, mixed.forms)
+    stepper = Stepper(work, settings(weight_decay=0, clip_norm=1e-3), 100, mixed.forms)
     before = [p.clone() for p in stepper.parameters]
+    norms = []
+
+    def note_norm(*_):
+        gradients = [p.grad for p in stepper.parameters if p.grad is not None]
+        norms.append(torch.nn.utils.get_total_norm(gradients).item())
+
+    stepper.optimiser.register_step_pre_hook(note_norm)
     batches = mixed.epoch(0)
     stepper.step(next(batches).to(work.device))
     assert all((a == b).all() for a, b in zip(before, stepper.parameters, strict=True))
-    norms = []
-    stepper.optimiser.register_step_pre_hook(
-        lambda optimiser, *_: norms.append(
-            torch.nn.utils.get_total_norm([p.grad for p in stepper.parameters if p.grad is not None]).item()
-        )
-    )
-    tight = Stepper(work, settings(clip_norm=1e-3), 100, mixed.forms)
-    tight.optimiser = stepper.optimiser
-    tight.step(next(batches).to(work.device))
-    assert norms == [pytest.approx(1e-3, rel=1e-3)]
+    stepper.step(next(batches).to(work.device))
     assert any((a != b).any() for a, b in zip(before, stepper.parameters, strict=True))
+    assert norms == [pytest.approx(1e-3, rel=1e-2)] * 2
 
 
 def test_the_context_names_the_task_in_forward_and_backward(tmp_path):
@@ -154,7 +153,7 @@ def test_the_curve_has_one_line_per_task(tmp_path):
 
 def test_a_tiny_set_is_learned_by_heart(tmp_path):
     work, task_data = bench(), data(tmp_path, SmallColour)
-    train(work, Mixture([task_data], 8, 0), settings(epochs=25), Hooks())
+    train(work, Mixture([task_data], 4, 0), settings(epochs=30), Hooks())
     assert evaluate(work, task_data, 10).scored.value == 1
 
 

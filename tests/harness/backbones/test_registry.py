@@ -42,12 +42,13 @@ def write_tokenizer(folder):
 
 @pytest.fixture
 def checkpoint(tmp_path):
-    """A BART checkpoint as the hub holds them."""
+    """A BART checkpoint as the hub holds them, where --weights expects it."""
     torch.manual_seed(0)
     lm = BartForConditionalGeneration(BartConfig(**CONFIG, num_beams=4))
-    lm.save_pretrained(tmp_path)
-    write_tokenizer(tmp_path)
-    return tmp_path
+    folder = tmp_path / "bart-base"
+    lm.save_pretrained(folder)
+    write_tokenizer(folder)
+    return folder
 
 
 @pytest.fixture
@@ -79,7 +80,7 @@ def test_on_meta_has_shapes_but_no_numbers():
 
 
 def test_a_hub_backbone_gains_the_tokens_of_vl_bart(checkpoint):
-    loaded = backbones.load(HUB, feature_width=4, weights=checkpoint)
+    loaded = backbones.load(HUB, feature_width=4, weights=checkpoint.parent)
     rows = len(WORDS) + 200
     assert VL_BART_TOKENS[0] == "<extra_id_99>"
     assert loaded.tokenizer.convert_tokens_to_ids(["<extra_id_99>", "<extra_id_0>"]) == [6, 105]
@@ -96,7 +97,7 @@ def test_old_rows_are_the_checkpoints_and_new_ones_the_same_in_every_run(checkpo
     tables = []
     for seed in (1, 2):
         torch.manual_seed(seed)
-        model = backbones.load(HUB, feature_width=4, weights=checkpoint).model
+        model = backbones.load(HUB, feature_width=4, weights=checkpoint.parent).model
         tables.append(model.lm.get_input_embeddings().weight)
     published = load_file(checkpoint / "model.safetensors")["model.shared.weight"]
     assert torch.equal(tables[0][:6], published)
@@ -137,7 +138,7 @@ def test_an_embedded_file_that_does_not_fit_is_refused_in_one_line(embedded, cha
 def test_a_broken_weights_file_is_refused(checkpoint):
     (checkpoint / "model.safetensors").write_bytes(b"broken")
     with pytest.raises(UserError, match="not the weights of bart-base"):
-        backbones.load(HUB, feature_width=4, weights=checkpoint)
+        backbones.load(HUB, feature_width=4, weights=checkpoint.parent)
 
 
 def test_a_checkpoint_that_lacks_tensors_is_refused(checkpoint):
@@ -145,15 +146,15 @@ def test_a_checkpoint_that_lacks_tensors_is_refused(checkpoint):
     del tensors["model.encoder.layers.0.fc1.weight"]
     save_file(tensors, checkpoint / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UserError, match=r"missing tensors: .*layers\.0\.fc1\.weight"):
-        backbones.load(HUB, feature_width=4, weights=checkpoint)
+        backbones.load(HUB, feature_width=4, weights=checkpoint.parent)
 
 
 def test_what_is_missing_is_said_without_loading(tmp_path, checkpoint, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert "hf download nobody/nothing" in backbones.missing(HUB)
-    assert backbones.missing(HUB, checkpoint) is None
+    assert backbones.missing(HUB, checkpoint.parent) is None
     (checkpoint / "tokenizer.json").unlink()
-    assert "tokenizer.json not found" in backbones.missing(HUB, checkpoint)
+    assert "tokenizer.json not found" in backbones.missing(HUB, checkpoint.parent)
     nowhere = dataclasses.replace(backbones.get("mini-bart"), embedded=tmp_path / "nowhere")
     assert "python -m harness pretrain" in backbones.missing(nowhere)
     for call in (lambda: backbones.load(HUB, 4, offline=True), lambda: backbones.load(nowhere, 4)):

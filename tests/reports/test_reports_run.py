@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -62,7 +64,8 @@ def test_a_corrupt_result_is_a_failed_row_that_names_the_file(run_of, content):
     cells = reports.load(folder).cells.set_index("method")
     assert cells.loc["full", "state"] == "done"
     assert cells.loc["bitfit", "state"] == "failed"
-    assert "result.json" in cells.loc["bitfit", "reason"]
+    assert cells.loc["bitfit", "reason"].startswith("cells/mini-image/mini-bart/bitfit/seed-0--")
+    assert "result.json: " in cells.loc["bitfit", "reason"]
 
 
 def test_a_cell_without_any_readable_file_is_named_by_its_folder(run_of):
@@ -158,3 +161,9 @@ def test_frames_survive_parquet(run_of, tmp_path):
     run = reports.load(run_of(Synthetic("full", SCORED), Synthetic("bitfit", state="unavailable", recorded=False)))
     run.cells.to_parquet(tmp_path / "cells.parquet")
     pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "cells.parquet"), run.cells)
+
+
+def test_writing_records_waits_for_neither_pandas_nor_matplotlib():
+    heavy = "{'pandas', 'matplotlib', 'jinja2'} & set(sys.modules)"
+    program = f"import sys, reports.record; sys.exit(str({heavy}) if {heavy} else 0)"
+    subprocess.run([sys.executable, "-c", program], check=True)

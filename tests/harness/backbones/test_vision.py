@@ -1,0 +1,78 @@
+"""Image encoders: the grid of patches, pixel statistics, broken and missing files."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPVisionConfig, CLIPVisionModel
+
+from harness.backbones.vision import GRID, load_encoder, missing, patch_features, to_pixels
+from harness.errors import Unavailable, UserError
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A --weights folder with a small CLIP under the name of a published one: 7 × 7 patches, as ViT-B/32 at 224."""
+    torch.manual_seed(0)
+    config = CLIPVisionConfig(
+        hidden_size=768, intermediate_size=8, num_hidden_layers=2, num_attention_heads=2, image_size=28, patch_size=4
+    )
+    CLIPVisionModel(config).save_pretrained(tmp_path / "clip-vit-b32")
+    return tmp_path
+
+
+def noise(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (40, 30, 3), dtype=np.uint8))
+
+
+def test_a_published_grid_is_pooled_to_six_by_six_by_maxima(weights):
+    encoder = load_encoder("clip-vit-b32", weights)
+    features = encoder.encode([noise(0), noise(1)])
+    assert features.shape == (2, GRID * GRID, encoder.width)
+    model = CLIPVisionModel.from_pretrained(weights / "clip-vit-b32").eval()
+    states = model(to_pixels(noise(0), 28)[None], output_hidden_states=True).hidden_states[-2][0, 1:]
+    grid = states.view(7, 7, 768)
+    windows = torch.stack([grid[r : r + 2, c : c + 2].amax((0, 1)) for r in range(6) for c in range(6)])
+    torch.testing.assert_close(features[0], windows)  # a 2 × 2 maximum with stride 1
+
+
+def test_a_grid_of_six_by_six_is_left_alone():
+    model = CLIPVisionModel(
+        CLIPVisionConfig(
+            hidden_size=8, intermediate_size=8, num_hidden_layers=1, num_attention_heads=1, image_size=12, patch_size=2
+        )
+    ).eval()
+    pixels = torch.randn(1, 3, 12, 12)
+    assert torch.equal(patch_features(model, pixels), model(pixels).last_hidden_state[:, 1:])
+
+
+def test_pixels_are_scaled_by_clips_statistics_without_regard_to_aspect():
+    grey = Image.new("L", (50, 20), 128)
+    pixels = to_pixels(grey, 8)
+    assert pixels.shape == (3, 8, 8)
+    expected = (128 / 255 - np.array([0.48145466, 0.4578275, 0.40821073])) / [0.26862954, 0.26130258, 0.27577711]
+    torch.testing.assert_close(pixels[:, 0, 0].double(), torch.tensor(expected), atol=1e-6, rtol=0)
+
+
+def test_absent_weights_and_unknown_names_are_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *names: None)
+    assert "clip-vit-b32" in (missing("clip-vit-b32", tmp_path) or "")
+    with pytest.raises(Unavailable, match="hf download openai/clip-vit-base-patch32"):
+        load_encoder("clip-vit-b32", tmp_path)
+    with pytest.raises(UserError, match="unknown image encoder 'clip-vitb32'; did you mean 'clip-vit-b32'"):
+        load_encoder("clip-vitb32")
+
+
+def test_a_broken_file_is_named(weights):
+    (weights / "clip-vit-b32" / "model.safetensors").write_bytes(b"broken")
+    with pytest.raises(UserError, match="clip-vit-b32 cannot be loaded"):
+        load_encoder("clip-vit-b32", weights)
+
+
+def test_the_fingerprint_follows_the_weights(weights):
+    before = load_encoder("clip-vit-b32", weights).fingerprint
+    path = weights / "clip-vit-b32" / "model.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(bytes(data))
+    assert load_encoder("clip-vit-b32", weights).fingerprint != before

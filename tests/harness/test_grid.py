@@ -1,0 +1,156 @@
+"""Grid files: what they expand to, and how they are refused."""
+
+from pathlib import Path
+
+import pytest
+from fake_catalogue import FakeCatalogue, write
+
+from harness.cells import Cell
+from harness.errors import NothingMatched, UserError
+from harness.expand import Choice, expand
+from harness.grid import built_in, load_grid
+
+HEAD = "name: mine\nblocks:\n"
+BLOCK = "  - {suites: scenes, backbones: small, methods: [adapter]}\n"
+
+
+def cells(folder: Path, text: str, choice: Choice = Choice()) -> list[Cell]:
+    return expand(load_grid(write(folder, text)), FakeCatalogue(), choice)
+
+
+def refusal(folder: Path, text: str, choice: Choice = Choice()) -> list[str]:
+    with pytest.raises(UserError) as caught:
+        cells(folder, text, choice)
+    assert caught.value.exit_code == 2
+    return str(caught.value).replace(str(folder) + "/", "").splitlines()
+
+
+def test_a_block_is_a_product_and_globs_and_all_stand_for_names(tmp_path: Path) -> None:
+    text = HEAD + "  - {suites: all, backbones: 's*', methods: [lora, '*e*'], seeds: [1, 2]}\n"
+    found = [(c.suite, c.backbone, c.method, c.seed) for c in cells(tmp_path, text)]
+    methods = ["lora", "adapter", "everything"]
+    assert found == [(s, "small", m, n) for s in ("scenes", "photos") for m in methods for n in (1, 2)]
+
+
+def test_a_cell_is_resolved_to_plain_data(tmp_path: Path) -> None:
+    text = HEAD + BLOCK.replace("[adapter]", "[{method: lora, rank: 8}]").replace("}\n", ", settings: {epochs: 3}}\n")
+    (cell,) = cells(tmp_path, text)
+    assert cell.parameters == {"learning_rate": 1e-3, "width": 96, "rank": 8}  # 96 is BART's own default
+    assert cell.overrides == {"rank": 8}
+    assert cell.settings.epochs == 3
+    assert cell.versions == {"method": "3", "scenes": "1", "scenes/metric": "m2"}
+    assert cell.data == {"scenes": "data of scenes", "backbone": "weights of small"}
+
+
+def test_absent_data_has_no_fingerprint(tmp_path: Path) -> None:
+    (cell,) = cells(tmp_path, HEAD + BLOCK.replace("scenes", "photos"))
+    assert cell.data == {"backbone": "weights of small"}
+
+
+def test_a_list_among_a_methods_values_makes_one_cell_per_entry(tmp_path: Path) -> None:
+    entry = "{method: lora, rank: [2, 4], settings: {epochs: [1, 2]}}"
+    found = cells(tmp_path, HEAD + BLOCK.replace("adapter", entry))
+    pairs = [(cell.parameters["rank"], cell.settings.epochs) for cell in found]
+    assert pairs == [(2, 1), (2, 2), (4, 1), (4, 2)]
+
+
+def test_controls_are_further_cells(tmp_path: Path) -> None:
+    text = HEAD + BLOCK.replace("}\n", ", controls: [{method: lora, control: image-blind}]}\n")
+    found = [(cell.method, cell.settings.control) for cell in cells(tmp_path, text)]
+    assert found == [("adapter", "none"), ("lora", "image-blind")]
+
+
+def test_the_same_cell_in_two_blocks_is_one(tmp_path: Path) -> None:
+    assert len(cells(tmp_path, HEAD + BLOCK + BLOCK)) == 1
+
+
+def test_the_command_line_filters_and_overrides(tmp_path: Path) -> None:
+    text = HEAD + "  - {suites: all, backbones: all, methods: all, seeds: [0]}\n"
+    choice = Choice(
+        suites=("sc*",),
+        backbones=("large",),
+        methods=("lora", "adapter"),
+        seeds=(7, 8),
+        overrides=("settings.epochs=2", "lora.rank=16", "*.width=5"),
+        settings={"limit": 10},
+    )
+    found = cells(tmp_path, text, choice)
+    assert [(c.suite, c.backbone, c.method, c.seed) for c in found] == [
+        ("scenes", "large", method, seed) for method in ("adapter", "lora") for seed in (7, 8)
+    ]
+    assert all((c.settings.epochs, c.settings.limit, c.parameters["width"]) == (2, 10, 5) for c in found)
+    assert found[-1].overrides == {"rank": 16, "width": 5}
+
+
+def test_filters_that_match_nothing_are_not_an_error_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(NothingMatched, match="no cell matches") as caught:
+        cells(tmp_path, HEAD + BLOCK, Choice(methods=("lora",)))
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        (Choice(suites=("scense",)), "--suites: unknown suite 'scense'; did you mean 'scenes'?"),
+        (Choice(backbones=("smal",)), "--backbones: unknown backbone 'smal'; did you mean 'small'?"),
+        (Choice(methods=("adaptor",)), "--methods: unknown method 'adaptor'; did you mean 'adapter'?"),
+        (Choice(overrides=("epochs=2",)), "--set epochs=2: write it as settings.epochs=2 or lora-single.rank=4"),
+        (Choice(overrides=("settings.epoch=2",)), "--set: unknown setting 'epoch'; did you mean 'epochs'?"),
+        (Choice(overrides=("lore.rank=2",)), "--set lore.rank=2: unknown method 'lore'; did you mean 'lora'?"),
+    ],
+)
+def test_wrong_filters_name_the_nearest(tmp_path: Path, choice: Choice, message: str) -> None:
+    assert refusal(tmp_path, HEAD + BLOCK, choice) == [message]
+
+
+def test_malformed_yaml_is_told_with_file_and_line(tmp_path: Path) -> None:
+    (line,) = refusal(tmp_path, "name: mine\nblocks:\n  - suites: [scenes\n    methods: all\n")
+    assert line.startswith("mine.yaml:4: is not YAML: ")
+
+
+def test_all_problems_of_the_shape_are_told_at_once(tmp_path: Path) -> None:
+    text = "name: mine\nblocs: []\nblocks:\n  - suites: []\n    seed: [0]\n    seeds: [-1]\n"
+    assert refusal(tmp_path, text) == [
+        "mine.yaml:4: blocks.0.suites: Value should have at least 1 item after validation, not 0, not []",
+        "mine.yaml:4: blocks.0.backbones: is missing",
+        "mine.yaml:6: blocks.0.seeds.0: Input should be greater than or equal to 0, not -1",
+        "mine.yaml:5: blocks.0.seed: unknown field 'seed'; did you mean 'seeds'?",
+        "mine.yaml:2: blocs: unknown field 'blocs'; did you mean 'blocks'?",
+    ]
+
+
+def test_all_unknown_names_and_values_are_told_at_once(tmp_path: Path) -> None:
+    text = """name: mine
+blocks:
+  - suites: [scenes, scenery]
+    backbones: [smal]
+    methods: [adaptor]
+  - suites: [scenes]
+    backbones: [small]
+    settings: {epoch: 2}
+    methods:
+      - {method: lora, rang: 3}
+      - {method: lora, width: 0}
+"""
+    found = refusal(tmp_path, text)
+    assert found[:4] == [
+        "mine.yaml:3: blocks.0.suites.1: unknown suite 'scenery'; did you mean 'scenes'?",
+        "mine.yaml:4: blocks.0.backbones.0: unknown backbone 'smal'; did you mean 'small'?",
+        "mine.yaml:5: blocks.0.methods.0: unknown method 'adaptor'; did you mean 'adapter'?",
+        "mine.yaml:8: blocks.1.settings: unknown setting 'epoch'; did you mean 'epochs'?",
+    ]
+    assert found[4] == "mine.yaml:10: blocks.1.methods.0: unknown hyper-parameter of lora 'rang'; did you mean 'rank'?"
+    assert found[5].startswith("mine.yaml:11: blocks.1.methods.1: hyper-parameter of lora width: Input should be")
+    assert len(found) == 6
+
+
+def test_an_unknown_grid_brings_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="unknown grid 'smoky'; did you mean 'smoke'"):
+        load_grid("smoky")
+    with pytest.raises(UserError, match="cannot be read"):
+        load_grid(str(tmp_path / "absent.yaml"))
+
+
+@pytest.mark.parametrize("name", sorted(built_in()))
+def test_shipped_grids_have_the_right_shape(name: str) -> None:
+    assert load_grid(name).grid.name == name
