@@ -57,7 +57,7 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         if reason := task.missing():
             raise Unavailable(reason)
     spec = registry.get(cell.backbone)
-    encoder = load_encoder(spec.encoder, options.weights, options.offline).to(device)
+    encoder = load_encoder(spec.encoder, options.weights).to(device)
     method = catalogue.methods.get(cell.method)(**cell.parameters)
     bench = _build(cell, options, spec, method, encoder.width, device)
     counts = parameters.count(method, spec, cell.kind, cell.tasks, encoder.width)

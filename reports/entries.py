@@ -75,9 +75,12 @@ class Entry:
         return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
 
     @property
-    def failure(self) -> str | None:
-        """The first state that kept a seed from finishing."""
-        return next((cell["state"] for cell in self.cells if cell["state"] in FAILURES), None)
+    def failure(self) -> str:
+        """What kept seeds from finishing: "diverged", or "1 of 3 diverged" beside finished ones; else empty."""
+        states = [cell["state"] for cell in self.cells if cell["state"] in FAILURES]
+        if len(states) == len(self.cells):
+            return ", ".join(dict.fromkeys(states))
+        return ", ".join(f"{states.count(state)} of {len(self.cells)} {state}" for state in dict.fromkeys(states))
 
 
 @dataclass(frozen=True)

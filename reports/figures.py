@@ -75,6 +75,8 @@ def quality_figure(group: Group) -> Picture | None:
         "Filled circles: tuning methods; open squares: full fine-tuning and projection; crosses: controls. "
         "Further left and higher is better."
     )
+    if any(point.y.std is not None for point in points):
+        caption += " Whiskers: one standard deviation over seeds."
     if _full(group) is not None:
         caption += " The dashed line is full fine-tuning."
     if missing:
@@ -113,9 +115,9 @@ def _frame(axes: Axes, points: Sequence[_Point], group: Group) -> None:
     axes.set_xscale("log")
     low, high = min(point.x for point in points), max(point.x for point in points)
     axes.set_xlim(low / 1.6, max(high, low * 3) * 2.2)
-    values = [point.y.mean for point in points]
+    values = [point.y.mean + side * (point.y.std or 0) for point in points for side in (-1, 1)]
     room = max(max(values) - min(values), 1.0)
-    axes.set_ylim(min(values) - 0.12 * room, max(values) + 0.12 * room)
+    axes.set_ylim(min(values) - 0.08 * room, max(values) + 0.08 * room)
     wide = high > 300 * low  # then labels at 2 and 5 would touch
     axes.xaxis.set_major_locator(LogLocator(10, (1.0,) if wide else (1.0, 2.0, 5.0)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

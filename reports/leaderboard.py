@@ -45,7 +45,7 @@ def leaderboard(group: Group) -> Table:
 
 def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
     """The first cell of an entry's row: its label, with the method's title below it."""
-    detail = " · ".join(part for part in (entry.title, entry.failure or "") if part and part != entry.label)
+    detail = " · ".join(part for part in (entry.title, entry.failure) if part and part != entry.label)
     link = f"{entry.done[0]['folder']}/result.json" if entry.done else ""
     return TableCell(
         entry.label,

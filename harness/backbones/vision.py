@@ -12,10 +12,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
-from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers import CLIPVisionModel
 
 from harness.errors import Unavailable, UserError, unknown
 
+FILES = ("config.json", "model.safetensors")
 GRID = 6  # visual tokens per side: 36 per image, as in VL-Adapter
 EMBEDDED = Path(__file__).parent / "embedded"
 _MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's pixel statistics, RGB in [0, 1]
@@ -91,15 +92,15 @@ def missing(name: str, weights: Path | None = None) -> str | None:
 
     Raises:
         UserError: there is no encoder of this name.
-
     """
     if name not in SPECS:
         raise UserError(unknown("image encoder", name, SPECS))
     spec = SPECS[name]
     if _folder(spec, weights) is not None:
         return None
+    fetch = f"run `hf download {spec.source} {' '.join(FILES)}`" if spec.source else "run `python -m harness pretrain`"
     return (
-        f"weights of the image encoder {name} are not here: run `hf download {spec.source} config.json model.safetensors`, "
+        f"the weights of the image encoder {name} are not on this machine; {fetch}, "
         f"or put them into DIR/{name} and give --weights DIR"
     )
 
@@ -110,53 +111,35 @@ def fingerprint(name: str, weights: Path | None = None) -> str:
     Raises:
         Unavailable: its weights are not here.
         UserError: there is no encoder of this name.
-
     """
-    reason = missing(name, weights)
-    if reason is not None:
-        raise Unavailable(reason)
-    folder = _folder(SPECS[name], weights)
-    assert folder is not None
-    return _fingerprint(SPECS[name], folder)
+    return _fingerprint(SPECS[name], _present(name, weights))
 
 
-def load_encoder(name: str, weights: Path | None = None, offline: bool = True) -> ImageEncoder:
+def load_encoder(name: str, weights: Path | None = None) -> ImageEncoder:
     """Load an encoder from a folder of ``weights``, the embedded files or the hub's cache.
 
     Raises:
-        UserError: there is no encoder of this name, or its files are broken.
         Unavailable: its weights are not here.
-
+        UserError: there is no encoder of this name, or its files are broken.
     """
-    reason = missing(name, weights)
-    if reason is not None:
-        raise Unavailable(reason)
-    spec = SPECS[name]
-    folder = _folder(spec, weights)
-    assert folder is not None
+    folder = _present(name, weights)
     try:
-        config = CLIPVisionConfig.from_pretrained(folder, local_files_only=offline)
         model = CLIPVisionModel.from_pretrained(
-            folder, config=config, local_files_only=offline, use_safetensors=True, dtype=torch.float32
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
         )
     except Exception as error:  # the library raises many kinds for broken files
-        raise UserError(f"image encoder {name}: {folder} cannot be loaded ({error}); fetch it again") from error
-    return ImageEncoder(spec, model, _fingerprint(spec, folder))
+        reason = " ".join(str(error).split())
+        raise UserError(f"image encoder {name}: {folder} cannot be loaded ({reason}); fetch it again") from error
+    return ImageEncoder(SPECS[name], model, _fingerprint(SPECS[name], folder))
 
 
-def fingerprint(name: str, weights: Path | None = None) -> str:
-    """Digest of an encoder's weights and of how they are read.
-
-    Raises:
-        UserError: there is no encoder of this name.
-        Unavailable: its weights are not here.
-    """
+def _present(name: str, weights: Path | None) -> Path:
+    """The folder of an encoder's files."""
     reason = missing(name, weights)
-    if reason is not None:
-        raise Unavailable(reason)
     folder = _folder(SPECS[name], weights)
-    assert folder is not None
-    return _fingerprint(SPECS[name], folder)
+    if reason is not None or folder is None:
+        raise Unavailable(reason or name)
+    return folder
 
 
 def _folder(spec: EncoderSpec, weights: Path | None) -> Path | None:
@@ -165,7 +148,7 @@ def _folder(spec: EncoderSpec, weights: Path | None) -> Path | None:
     if not spec.source:
         candidates.append(EMBEDDED / spec.name)
     for folder in candidates:
-        if (folder / "model.safetensors").is_file():
+        if all((folder / file).is_file() for file in FILES):
             return folder
     if not spec.source:
         return None

@@ -24,7 +24,7 @@ from methods import Method, TaskContext, unfreeze
 from tasks import Role
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
-WORDS = "red green blue what colour true false same a image ask: say: tell:".split()
+WORDS = ["red", "green", "blue", "what", "colour", "true", "false", "same", "a", "image", "ask:", "say:", "tell:"]
 CONFIG = {
     "vocab_size": 32,
     "d_model": 32,

@@ -86,7 +86,7 @@ def test_other_shapes_are_refused(tmp_path):
 def test_broken_and_foreign_files_are_named(tmp_path):
     path = write(tmp_path / "weights.safetensors", bench(Nothing()))
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(UserError, match="weights.safetensors"):
+    with pytest.raises(UserError, match=r"weights.safetensors"):
         checkpoint.read_cell(path)
     with pytest.raises(UserError, match="absent"):
         checkpoint.read_cell(tmp_path / "absent.safetensors")

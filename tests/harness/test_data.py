@@ -101,7 +101,7 @@ def test_targets_with_weights(example, expected):
 
 
 def test_targets_and_weights_must_fit():
-    with pytest.raises(DataError, match="'7'.*2 targets but 1 weight"):
+    with pytest.raises(DataError, match=r"'7'.*2 targets but 1 weight"):
         scored_targets(Example("7", "", (), ("yes", "no"), (1.0,)))
 
 
@@ -136,7 +136,9 @@ def test_the_mixture_is_the_papers(tmp_path):
 def test_seeds_change_targets_but_not_the_order(tmp_path):
     one, other = list(mixture(tmp_path, seed=1).epoch(0)), list(mixture(tmp_path, seed=2).epoch(0))
     assert all((a.indices == b.indices).all() for a, b in zip(one, other, strict=True))
-    assert any(a.labels.shape != b.labels.shape or (a.labels != b.labels).any() for a, b in zip(one, other, strict=True))
+    assert any(
+        a.labels.shape != b.labels.shape or (a.labels != b.labels).any() for a, b in zip(one, other, strict=True)
+    )
 
 
 def test_a_batch_has_at_least_one_example(tmp_path):

@@ -124,6 +124,14 @@ def test_a_failed_method_is_a_row_of_holes_with_its_state(run_of):
     assert at(table, "compacter", "VQA").value is None
 
 
+def test_a_method_with_one_failed_seed_keeps_the_others_and_says_so(run_of):
+    failed = cell("bitfit", None, None, seed=1, state="timed-out")
+    table = board(run_of(cell("bitfit", 0.5, 1.0), failed, cell("bitfit", 0.5, 1.0, seed=2)))
+    assert at(table, "bitfit", "n").text == "2 of 3"
+    assert at(table, "bitfit", "Method").detail == "Bitfit · 1 of 3 timed-out"
+    assert at(table, "bitfit", "VQA").text == "50.00 ± 0.00"
+
+
 def test_a_finished_retry_replaces_the_failed_trial_of_its_seed(run_of):
     failed = cell("full", None, None, state="failed", reason="once", data={"mini": "older"})
     table = board(run_of(failed, cell("full", 0.5, 1.0)))

@@ -1,0 +1,198 @@
+"""A whole cell, from its configuration to its result, on tasks given as a plugin and a tiny backbone on disk."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pandas
+import pytest
+import small_tasks
+import torch
+from small_world import FakeEncoder, write_checkpoint
+
+from harness import cell as cell_module
+from harness import checkpoint
+from harness.backbones import registry
+from harness.cells import Cell, Settings
+from harness.errors import Incompatible, Unavailable, UserError
+from harness.options import Options
+from harness.plugins import find_methods
+from harness.preparation import prepare
+from harness.run_folder import CellFolder
+from harness.store import silent
+from tasks import DataError
+
+TASKS = ("small-colour", "small-truth", "small-caption")
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    """Options under which backbone "small" and the small tasks are there."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    write_checkpoint(folder)
+    spec = dataclasses.replace(
+        registry.SPECS["mini-bart"], name="small", embedded=folder, feature_widths={"image-text": FakeEncoder.width}
+    )
+    monkeypatch.setitem(registry.SPECS, "small", spec)
+    monkeypatch.setattr("harness.preparation.load_encoder", lambda *_: FakeEncoder())
+    plugin = Path(small_tasks.__file__)
+    return Options(cache=tmp_path / "cache", device="cpu", plugins=(plugin,))
+
+
+def a_cell(method="adapter-single", tasks=TASKS, seed=0, **settings):
+    defaults = {"epochs": 2, "batch_size": 8, "evaluation_batch_size": 5, "measure": False}
+    parameters = find_methods().get(method).configured("bart", "image-text", "small").model_dump()
+    return Cell(
+        suite="small",
+        kind="image-text",
+        tasks=tasks,
+        backbone="small",
+        method=method,
+        parameters=parameters,
+        seed=seed,
+        settings=Settings(**(defaults | settings)),
+    )
+
+
+def run(tmp_path, cell, options, name="cell"):
+    folder = CellFolder(tmp_path / name)
+    folder.write_cell(cell)
+    cell_module.run(folder, cell, options)
+    return folder
+
+
+def test_a_cell_leaves_everything_behind(tmp_path, world):
+    cell = a_cell(measure=True, selection="best")
+    folder = run(tmp_path, cell, world)
+    result = folder.result()
+    assert (result.state, result.key, result.step) == ("done", cell.key, 24)
+    assert [score.task for score in result.scores] == list(TASKS)
+    assert all(score.select_value is not None for score in result.scores)
+    assert result.selected_epoch in (1, 2)
+    assert result.scores[0].floors["majority"] == pytest.approx(1 / 3)
+    assert result.speed.training_samples_per_second.median > 0
+    assert result.memory.stored_file_bytes == (folder.path / "weights.safetensors").stat().st_size
+    times = result.times
+    parts = (times.start_up, times.training, times.selection, times.evaluation, times.measurement)
+    assert all(part > 0 for part in parts)
+    assert sum(parts) <= times.total
+    assert result.environment["precision"] == "float32"
+    predictions = pandas.read_parquet(folder.path / "predictions.parquet")
+    for score in result.scores:
+        rows = predictions[predictions["task"] == score.task]
+        assert rows["score"].mean() == pytest.approx(score.value)
+    lines = [json.loads(line) for line in (folder.path / "curve.jsonl").read_text().splitlines()]
+    assert {line["task"] for line in lines} == set(TASKS)
+    assert folder.status().state == "done"
+
+
+def numbers(folder):
+    result = folder.result().model_dump()
+    predictions = pandas.read_parquet(folder.path / "predictions.parquet")
+    weights = (folder.path / "weights.safetensors").read_bytes()
+    return result["scores"], predictions.to_json(), (folder.path / "curve.jsonl").read_text(), weights
+
+
+def test_the_same_cell_gives_the_same_numbers_with_a_cold_and_a_warm_cache(tmp_path, world):
+    first = run(tmp_path, a_cell("lora-single"), world, "first")
+    assert numbers(first) == numbers(run(tmp_path, a_cell("lora-single"), world, "second"))
+    assert numbers(first)[2:] != numbers(run(tmp_path, a_cell("lora-single", seed=1), world, "third"))[2:]
+
+
+def test_measuring_changes_no_number(tmp_path, world):
+    plain, measured = a_cell(), a_cell(measure=True)
+    one, other = run(tmp_path, plain, world, "plain"), run(tmp_path, measured, world, "measured")
+    assert numbers(one)[:3] == numbers(other)[:3]
+
+
+def test_stored_weights_give_the_stored_predictions(tmp_path, world):
+    folder = run(tmp_path, a_cell("full", measure=True), world)
+    path = folder.path / "weights.safetensors"
+    ready = prepare(checkpoint.read_cell(path), world, silent)
+    checkpoint.load(path, ready.bench.model)
+    stored = pandas.read_parquet(folder.path / "predictions.parquet")["prediction"].tolist()
+    again = [text for data in ready.report for text in cell_module.evaluate(ready.bench, data, 5).predictions]
+    assert again == stored
+
+
+def test_the_last_epoch_is_reported_without_selecting(tmp_path, world):
+    result = run(tmp_path, a_cell(epochs=1), world).result()
+    assert result.selected_epoch == 1
+    assert result.times.selection is None
+    assert all(score.select_value is None for score in result.scores)
+
+
+def test_limited_scores_do_not_compare(tmp_path, world):
+    result = run(tmp_path, a_cell(limit=4), world).result()
+    assert all((score.examples, score.comparable) == (4, False) for score in result.scores)
+
+
+@pytest.mark.parametrize("control", ["image-blind", "question-blind"])
+def test_controls_hide_what_they_say(tmp_path, world, control):
+    ready = prepare(a_cell(control=control), world, silent)
+    batch = next(ready.report[0].in_order_of_length(9))
+    assert bool(batch.features.any()) == (control != "image-blind")
+    assert (len(set(batch.mask.sum(1).tolist())) == 1) == (control == "question-blind")
+
+
+def test_prefixes_can_be_left_out(world):
+    shown, bare = (prepare(a_cell(task_prefixes=on), world, silent).train[0] for on in (True, False))
+    assert (shown.texts.inputs.lengths - bare.texts.inputs.lengths == 1).all()
+
+
+def test_the_backbone_is_frozen_but_for_what_the_method_trains(world):
+    ready = prepare(a_cell("projection"), world, silent)
+    trained = {name for name, parameter in ready.bench.model.named_parameters() if parameter.requires_grad}
+    assert trained
+    assert all(name.startswith("visual.") for name in trained)
+    assert ready.counts.trained == sum(p.numel() for p in ready.bench.model.parameters() if p.requires_grad)
+
+
+def test_the_start_does_not_depend_on_the_cache(world):
+    states = []
+    for _ in range(2):
+        prepare(a_cell(), world, silent)
+        states.append(torch.get_rng_state())
+    assert torch.equal(*states)
+
+
+def test_absent_data_and_weights_are_told(world, monkeypatch, tmp_path):
+    monkeypatch.setattr("tasks.base.Task.missing", lambda self: "photos are not here; fetch them")
+    with pytest.raises(Unavailable, match="photos are not here"):
+        prepare(a_cell(), world, silent)
+    monkeypatch.undo()
+    spec = dataclasses.replace(registry.SPECS["mini-bart"], name="small", embedded=tmp_path / "nowhere")
+    monkeypatch.setitem(registry.SPECS, "small", spec)
+    monkeypatch.setattr("harness.preparation.load_encoder", lambda *_: FakeEncoder())
+    with pytest.raises(Unavailable, match="nowhere"):
+        prepare(a_cell(), world, silent)
+
+
+def test_a_method_that_refuses_is_incompatible(world, monkeypatch):
+    def refuse(self, model, context):
+        raise ValueError("needs four layers")
+
+    monkeypatch.setattr(find_methods().get("projection"), "attach", refuse)
+    with pytest.raises(Incompatible, match="projection cannot serve small: needs four layers"):
+        prepare(a_cell("projection"), world, silent)
+
+
+def test_broken_images_are_named(world, monkeypatch):
+    def broken(self, image_id):
+        raise DataError(f"image {image_id} does not decode")
+
+    plain = type(prepare(a_cell(), world, silent).report[0].task.images("report"))
+    monkeypatch.setattr(plain, "open", broken)
+    fresh = world.model_copy(update={"cache": world.cache / "fresh"})
+    with pytest.raises(DataError, match="image 0 does not decode"):
+        prepare(a_cell(), fresh, silent)
+
+
+def test_impossible_settings_are_named(world):
+    with pytest.raises(UserError, match="float16 needs CUDA"):
+        prepare(a_cell(precision="float16"), world, silent)
+    with pytest.raises(UserError, match="device 'abacus'"):
+        prepare(a_cell(), world.model_copy(update={"device": "abacus"}), silent)

@@ -1,0 +1,185 @@
+"""The command line: exit codes, one line for every error, and what other programs read."""
+
+import functools
+import json
+from contextlib import ExitStack
+from pathlib import Path
+
+import fake_cells
+import pytest
+
+from harness.catalogue import Catalogue
+from harness.claims import Claim
+from harness.cli import running
+from harness.cli.program import invoke
+from harness.engines.local import LocalEngine
+from harness.run_folder import CLAIM, RunFolder, make_folder
+from reports.record import Status
+
+Captured = pytest.CaptureFixture[str]
+SMOKE = ("--grid", "smoke")
+
+
+@pytest.fixture
+def weights_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if all weights were on this machine."""
+    monkeypatch.setattr(Catalogue, "backbone_missing", lambda *_: None)
+    monkeypatch.setattr(Catalogue, "backbone_fingerprints", lambda *_: {"backbone": "here"})
+
+
+@pytest.fixture
+def no_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Catalogue, "backbone_missing", lambda *_: "the weights are not here")
+    monkeypatch.setattr(Catalogue, "backbone_fingerprints", lambda *_: {})
+
+
+@pytest.fixture
+def fake_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inside of every cell is `fake_cells.act`, which knows no real method and leaves no result."""
+    engine = functools.partial(LocalEngine, entry=fake_cells.ENTRY, preload=fake_cells.PRELOAD)
+    monkeypatch.setattr(running, "LocalEngine", engine)
+
+
+def planned(*arguments: str, capsys: Captured) -> list[dict[str, str]]:
+    assert invoke(["plan", *arguments, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["plan", "--grid", "smoky"], 2, "error: unknown grid 'smoky'; did you mean 'smoke'?"),
+        (["plan", *SMOKE, "--methods", "adapter-singel"], 2, "unknown method 'adapter-singel'; did you mean 'ada"),
+        (["plan", *SMOKE, "--suites", "mini-imag"], 2, "unknown suite 'mini-imag'; did you mean 'mini-image'"),
+        (["plan", *SMOKE, "--backbones", "bart-bas"], 2, "unknown backbone 'bart-bas'; did you mean 'bart-base'"),
+        (["plan", *SMOKE, "--methods", "bitfit"], 3, "error: grid smoke: no cell matches the filters"),
+        (["plan", *SMOKE, "--seeds", "one"], 2, "error: --seeds one: give whole numbers"),
+        (["plan", *SMOKE, "--data", "/no/such/folder"], 2, "error: --data /no/such/folder: is not a folder"),
+        (["plan", *SMOKE, "--plugin", "/no/such.py"], 2, "error: --plugin /no/such.py: there is no such file"),
+        (["plan", *SMOKE, "--limit", "0"], 2, "error: Invalid value for '--limit'"),
+        (["plan", "--gird", "smoke"], 2, "error: No such option: --gird"),
+        (["plam"], 2, "error: No such command 'plam'"),
+        (["list", "method"], 2, "error: Invalid value for"),
+        (["params", "--methods", "bitfitt"], 2, "unknown method 'bitfitt'; did you mean 'bitfit'"),
+        (["status", "/no/such/run"], 2, "error: /no/such/run: is not the folder of a run"),
+        (["report", "/no/such/run"], 2, "error: /no/such/run: is not the folder of a run"),
+        (["cell", "/no/such/cell"], 2, "error: /no/such/cell/cell.json: cannot be read"),
+    ],
+)
+def test_bad_input_is_one_line_and_a_code(arguments: list[str], code: int, message: str, capsys: Captured) -> None:
+    assert invoke(arguments) == code
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert message in captured.err
+    assert len(captured.err.splitlines()) == 1
+
+
+def test_malformed_yaml_is_told_with_its_line(tmp_path: Path, capsys: Captured) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nblocks: [\n")
+    assert invoke(["run", "--grid", str(path)]) == 2
+    assert f"error: {path}:3: is not YAML" in capsys.readouterr().err
+
+
+def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path, weights_here: None, capsys: Captured) -> None:
+    (tmp_path / "file").write_text("")
+    assert invoke(["run", *SMOKE, "--output", str(tmp_path / "file" / "run")]) == 2
+    assert "cannot be written (Not a directory)" in capsys.readouterr().err
+
+
+def test_help_comes_without_arguments_and_knows_all_commands(capsys: Captured) -> None:
+    assert invoke([]) == 0
+    text = capsys.readouterr().out
+    assert all(command in text for command in ("run", "plan", "status", "report", "list", "params", "cell"))
+
+
+def test_a_broken_plugin_is_listed_and_warned_about(tmp_path: Path, no_weights: None, capsys: Captured) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("import no_such_library")
+    assert invoke(["list", "methods", "--plugin", str(file), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["name"] for row in rows if row["error"]] == ["mine"]
+    assert len(rows) >= 8
+    assert invoke(["plan", *SMOKE, "--plugin", str(file), "--output", str(tmp_path / "run")]) == 0
+    assert "no_such_library" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["methods", "tasks", "suites", "backbones", "grids"])
+def test_everything_can_be_listed(kind: str, capsys: Captured) -> None:
+    assert invoke(["list", kind, "--json"]) == 0
+    names = {row["name"] for row in json.loads(capsys.readouterr().out)}
+    expected = {"methods": "full", "tasks": "nlvr", "suites": "mini-image", "backbones": "mini-bart", "grids": "full"}
+    assert expected[kind] in names
+    assert invoke(["list", kind]) == 0
+    assert expected[kind] in capsys.readouterr().out
+
+
+def test_params_prints_the_documented_fields(capsys: Captured) -> None:
+    assert invoke(["params", "--methods", "bitfit", "--suite", "image-text", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert {"method", "backbone", "suite", "trained", "stored", "added_at_inference", "frozen_extra"} <= set(row)
+    assert {"total", "updated_percent", "published_percent"} <= set(row)
+    for form, sign in (("--csv", ","), ("--markdown", "|")):
+        assert invoke(["params", "--methods", "bitfit", form]) == 0
+        assert capsys.readouterr().out.startswith(f"{'method' if sign == ',' else '| method'}")
+
+
+def test_plan_shows_the_grid_with_its_filters(tmp_path: Path, weights_here: None, capsys: Captured) -> None:
+    rows = planned(*SMOKE, "--methods", "full,proj*", "--seeds", "3", "--limit", "7", capsys=capsys)
+    assert [(row["method"], row["seed"], row["state"]) for row in rows] == [
+        ("projection", 3, "planned"),
+        ("full", 3, "planned"),
+    ]
+
+
+def test_cells_without_weights_are_unavailable_and_reported(tmp_path: Path, no_weights: None, capsys: Captured) -> None:
+    run = tmp_path / "run"
+    assert invoke(["run", *SMOKE, "--output", str(run), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["states"] == {"unavailable": 3}
+    assert "the weights are not here" in (run / "report" / "report.md").read_text()
+    environment = json.loads((run / "environment.json").read_text())
+    assert {"command", "started_at", "harness_version", "packages"} <= set(environment)
+    assert invoke(["run", *SMOKE, "--output", str(run), "--require-all"]) == 2
+    assert "--require-all: 3 cells are unavailable: the weights are not here" in capsys.readouterr().err
+
+
+def test_failed_cells_give_code_1_and_stay_until_asked_for(
+    tmp_path: Path, weights_here: None, fake_engine: None, capsys: Captured
+) -> None:
+    run = ["run", *SMOKE, "--methods", "full,projection", "--jobs", "2", "--output", str(tmp_path / "run")]
+    assert invoke(run) == 1
+    text = capsys.readouterr().out
+    assert "failed mini-image mini-bart full seed 0" in text
+    assert "2 failed" in text
+    assert f"report: {tmp_path / 'run' / 'report' / 'index.html'}" in text
+    assert invoke([*run, "--json"]) == 1
+    assert "0 cells to run, 2 failed" in capsys.readouterr().err
+    rows = planned(*run[1:], "--overwrite", "failed", capsys=capsys)
+    assert [row["state"] for row in rows] == ["planned", "planned"]
+
+
+def test_a_second_runner_says_so_and_takes_nothing_that_is_claimed(
+    tmp_path: Path, weights_here: None, capsys: Captured
+) -> None:
+    run = [*SMOKE, "--output", str(tmp_path / "run")]
+    with ExitStack() as claims:
+        for row in planned(*run, capsys=capsys):
+            make_folder(Path(row["path"]))
+            claims.enter_context(Claim(Path(row["path"]) / CLAIM))
+        assert invoke(["run", *run, "--dry-run"]) == 0
+        assert "3 running" in capsys.readouterr().out
+
+
+def test_status_sees_a_cell_whose_process_is_gone(tmp_path: Path, capsys: Captured) -> None:
+    folder, other = fake_cells.make_jobs(RunFolder(tmp_path), fake_cells.make_cell(), fake_cells.make_cell(seed=1))
+    folder.set_status(Status(state="running", phase="training", step=5, steps=9))
+    other.finish(fake_cells.make_result(other.cell()))
+    assert invoke(["status", str(tmp_path), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["states"] == {"interrupted": 1, "done": 1}
+    assert invoke(["status", str(tmp_path)]) == 0
+    assert "training" in capsys.readouterr().out
+    with Claim(folder.path / CLAIM):
+        assert invoke(["status", str(tmp_path)]) == 0
+    assert "1 running, 1 done" in capsys.readouterr().out
