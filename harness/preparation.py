@@ -9,6 +9,7 @@ import torch
 
 from harness import parameters
 from harness.backbones import registry
+from harness.backbones.specs import BackboneSpec
 from harness.backbones.vision import ImageEncoder, load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell
@@ -74,7 +75,7 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
 def _build(
     cell: Cell,
     options: Options,
-    spec: registry.BackboneSpec,
+    spec: BackboneSpec,
     method: Method,
     feature_width: int,
     device: torch.device,

@@ -35,10 +35,8 @@ def label(cell: Cell) -> str:
     return " ".join(words)
 
 
-def duration(seconds: float | None) -> str:
+def duration(seconds: float) -> str:
     """Seconds as people write them: "12 s", "3 min", "1 h 05 min"."""
-    if seconds is None:
-        return "?"
     if seconds < 100:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -155,10 +153,10 @@ class Progress:
 
     def _summary(self) -> str:
         tally = self.tally
-        return (
-            f"{tally.done} of {tally.total} cells done, {tally.failed} failed, {len(self._running)} running, "
-            f"about {duration(self.seconds_left())} left"
-        )
+        left = self.seconds_left()
+        about = "" if left is None else f", about {duration(left)} left"
+        running = f"{len(self._running)} running{about}"
+        return f"{tally.done} of {tally.total} cells done, {tally.failed} failed, {running}"
 
     def _activity(self, path: Path) -> str:
         """What a cell is doing, in one line."""
@@ -183,7 +181,9 @@ class Progress:
             left = "" if status.seconds_left is None else duration(status.seconds_left)
             table.add_row(Text(self._labels[path]), status.phase or status.state, step, loss, left)
         ended = self.tally.total - self.tally.left
-        return Group(ProgressBar(self.tally.total, ended, width=40), Text(self._summary()), table)
+        head = Table.grid(padding=(0, 2, 0, 0))
+        head.add_row(ProgressBar(self.tally.total, ended, width=20), Text(self._summary()))
+        return Group(head, table)
 
 
 def _status(path: Path) -> Status:

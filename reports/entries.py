@@ -57,6 +57,13 @@ class Entry:
     average: Summary | None  # over seeds, of the mean over tasks; None unless all tasks are there
 
     @property
+    def headline(self) -> str:
+        """The label as papers print it: the method's title in the place of its name."""
+        if not self.title or not self.label.startswith(self.method):
+            return self.label
+        return self.title + self.label.removeprefix(self.method)
+
+    @property
     def done(self) -> list[dict[str, Any]]:
         """The finished cells."""
         return [cell for cell in self.cells if cell["state"] == "done"]

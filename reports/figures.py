@@ -97,7 +97,7 @@ def _paint(points: Sequence[_Point], group: Group, name: str, title: str) -> str
     with mpl.rc_context(_STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # the reader's fonts have it
         figure = Figure(figsize=(7.6, 4.4))
-        axes = figure.add_axes((0.075, 0.12, 0.905, 0.85))
+        axes = figure.add_axes((0.1, 0.12, 0.88, 0.85))
         _frame(axes, points, group)
         for point in points:
             colour = _ACCENT if point.filled else _INK
@@ -116,7 +116,7 @@ def _frame(axes: Axes, points: Sequence[_Point], group: Group) -> None:
     low, high = min(point.x for point in points), max(point.x for point in points)
     axes.set_xlim(low / 1.6, max(high, low * 3) * 2.2)
     values = [point.y.mean + side * (point.y.std or 0) for point in points for side in (-1, 1)]
-    room = max(max(values) - min(values), 1.0)
+    room = max(max(values) - min(values), 4.0)  # points: small differences must not look large
     axes.set_ylim(min(values) - 0.08 * room, max(values) + 0.08 * room)
     wide = high > 300 * low  # then labels at 2 and 5 would touch
     axes.xaxis.set_major_locator(LogLocator(10, (1.0,) if wide else (1.0, 2.0, 5.0)))

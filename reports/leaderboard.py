@@ -44,12 +44,13 @@ def leaderboard(group: Group) -> Table:
 
 
 def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
-    """The first cell of an entry's row: its label, with the method's title below it."""
-    detail = " · ".join(part for part in (entry.title, entry.failure) if part and part != entry.label)
+    """The first cell of an entry's row: the method's title, with its name for the command line below it."""
+    headline = entry.headline
+    detail = " · ".join(part for part in (entry.label, entry.failure) if part and part != headline)
     link = f"{entry.done[0]['folder']}/result.json" if entry.done else ""
     return TableCell(
-        entry.label,
-        entry.label.casefold(),
+        headline,
+        headline.casefold(),
         symbols=symbols,
         detail=detail,
         tooltip=plain(entry.paper),

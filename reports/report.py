@@ -140,7 +140,7 @@ def _summary(run: Run, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Machine", ", ".join(dict.fromkeys(plain(part) for part in where if part))),
         (
             "Version",
-            plain(" ".join(str(environment.get(k) or "") for k in ("harness_version", "commit")))[:60],
+            plain(f"{environment.get('harness_version') or ''} {str(environment.get('commit') or '')[:10]}"),
         ),
     ]
     return [(name, text) for name, text in pairs if text]

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import typer
 
-from harness.cli import listing, pretraining, running, watching
+from harness.cli import listing, planning, pretraining, running, watching
 from harness.errors import UserError
 from reports.record import RecordError
 from tasks.base import DataError
@@ -27,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run")(running.run)
-app.command("plan")(running.plan)
+app.command("plan")(planning.plan)
 app.command("status")(watching.status)
 app.command("report")(watching.report)
 app.command("list")(listing.list_plugins)

@@ -1,4 +1,4 @@
-"""``run``, ``plan`` and ``cell``."""
+"""``run`` and ``cell``."""
 
 from __future__ import annotations
 
@@ -7,40 +7,26 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
-from harness.catalogue import Catalogue
 from harness.cli import flags
+from harness.cli.planning import Work, resolve, show
 from harness.engines.local import LocalEngine, cpu_slots, cuda_slots
 from harness.environment import cores, run_environment
 from harness.errors import UserError
-from harness.expand import Choice, expand
-from harness.grid import GridFile, load_grid
 from harness.options import Options
-from harness.plan import Overwrite, Planned, counts, estimate_seconds, prepare
-from harness.plan import plan as make_plan
-from harness.progress import LINE_SECONDS, Progress, duration, label
-from harness.run_folder import CellFolder, RunFolder, now
+from harness.plan import counts, estimate_seconds, prepare
+from harness.progress import LINE_SECONDS, Progress, label
+from harness.run_folder import CellFolder, now
 from reports.record import FINAL, State
 
 FAILED = FINAL - {"done"}
 INTERRUPTED = 130
 VERBOSE_LINE_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Work:
-    """A grid, resolved, with what is to be done about each of its cells."""
-
-    file: GridFile
-    folder: RunFolder
-    planned: list[Planned]
 
 
 def run(
@@ -78,44 +64,23 @@ def run(
         plugins=flags.resolved(plugin),
     )
     out = flags.console(to_stderr=as_json, quiet=quiet)
-    work = _plan(grid, choice, options, output, overwrite)
+    work = resolve(grid, choice, options, output, overwrite)
     if dry_run:
-        return _show(work, jobs, as_json)
+        return show(work, jobs, as_json)
     _require(work, require_all)
     slots = _slots(device, jobs, counts(work.planned).get("planned", 0))
     options = options.model_copy(update={"threads": _threads(slots)})
     work.folder.create()
     folders = prepare(work.planned, work.folder, options)
     work.folder.write_grid(work.file.text)
-    work.folder.write_environment(run_environment(sys.argv[1:], started_at))
+    before = work.folder.environment()
+    if folders or before is None:  # a look at a finished run does not change what it says of itself
+        first = (before or {}).get("started_at") or started_at
+        work.folder.write_environment(run_environment(sys.argv[1:], first))
     _announce(out, work, folders, verbose)
     engine = LocalEngine(slots, options.threads, timeout)
     interrupted = _drive(engine, work, folders, out, VERBOSE_LINE_SECONDS if verbose else LINE_SECONDS)
     return _conclude(work, interrupted, as_json)
-
-
-def plan(
-    grid: flags.Grid = "full",
-    suites: flags.Suites = "",
-    backbones: flags.Backbones = "",
-    methods: flags.Methods = "",
-    seeds: flags.Seeds = "",
-    overrides: flags.Set = None,
-    limit: flags.Limit = None,
-    data: flags.Data = None,
-    weights: flags.Weights = None,
-    output: flags.Output = None,
-    jobs: flags.Jobs = None,
-    precision: flags.Precision = "",
-    overwrite: flags.OverwriteFlag = "never",
-    plugin: flags.Plugins = None,
-    as_json: flags.Json = False,
-) -> int:
-    """Show what `run` with the same options would do. Writes nothing."""
-    choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision)
-    weights = weights.resolve() if weights else None
-    options = Options(data=flags.checked_data(data), weights=weights, plugins=flags.resolved(plugin))
-    return _show(_plan(grid, choice, options, output, overwrite), jobs, as_json)
 
 
 def cell(folder: Annotated[Path, typer.Argument(help="A cell's folder, made by `run`.")]) -> int:
@@ -128,17 +93,6 @@ def cell(folder: Annotated[Path, typer.Argument(help="A cell's folder, made by `
     state = status.state if status else "failed"
     typer.echo(f"{state}: {status.reason}" if status and status.reason else state)
     return 1 if state in FAILED else 0
-
-
-def _plan(grid: str, choice: Choice, options: Options, output: Path | None, overwrite: Overwrite) -> Work:
-    file = load_grid(grid)
-    folder = flags.run_folder(output, file.grid.name)
-    catalogue = Catalogue(options.data, options.weights, options.plugins)
-    cells = expand(file, catalogue, choice)
-    for registry in (catalogue.methods, catalogue.tasks):
-        for plugin in registry.broken:
-            typer.echo(f"warning: {registry.kind}s in {plugin.origin} are left out: {plugin.error}", err=True)
-    return Work(file, folder, make_plan(cells, folder, catalogue, overwrite))
 
 
 def _require(work: Work, everything: bool) -> None:
@@ -219,35 +173,3 @@ def _conclude(work: Work, interrupted: bool, as_json: bool) -> int:
         typer.echo("interrupted; the same command continues", err=True)
         return INTERRUPTED
     return 1 if failed else 0
-
-
-def _show(work: Work, jobs: int | None, as_json: bool) -> int:
-    if as_json:
-        rows = [
-            {
-                "suite": entry.cell.suite,
-                "backbone": entry.cell.backbone,
-                "method": entry.cell.method,
-                "seed": entry.cell.seed,
-                "overrides": entry.cell.overrides,
-                "control": entry.cell.settings.control,
-                "key": entry.cell.key,
-                "state": entry.state,
-                "reason": entry.reason,
-                "path": str(entry.folder.path),
-            }
-            for entry in work.planned
-        ]
-        typer.echo(json.dumps(rows, indent=1))
-        return 0
-    out = flags.console()
-    table = Table("state", "cell", "reason", box=None, header_style="bold", padding=(0, 2, 0, 0))
-    for entry in work.planned:
-        table.add_row(entry.state, label(entry.cell), entry.reason or "")
-    out.print(table)
-    states = counts(work.planned)
-    slots = len(cpu_slots(jobs, states.get("planned", 0)))
-    seconds = estimate_seconds(work.planned, slots)
-    about = f"; about {duration(seconds)} with {slots} jobs" if seconds else ""
-    out.print(f"{', '.join(f'{number} {state}' for state, number in states.items())}{about}", soft_wrap=True)
-    return 0

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast
 
-from harness.backbones import registry
 from harness.backbones.bart import JointBart
+from harness.backbones.specs import EMBEDDED
 from harness.data import Mixture, TaskData
-from harness.features import features
+from harness.features import Features
 from harness.plugins import find_methods, find_tasks
 from harness.store import Store
 from harness.texts import TextStore
@@ -18,24 +19,15 @@ from harness.workbench import Workbench, seed_everything
 from methods import TaskContext
 
 TASKS = ("mini-vqa", "mini-nlvr")
-FEATURE_WIDTH, TOKENS = 128, 36
+WIDTH, TOKENS = 128, 36  # of the backbone and of a feature; visual tokens per image
 BATCH_SIZE = 64
-LIMIT = 256  # examples per task
-
-
-class RandomFeatures:
-    """An image encoder that does not look: speed does not depend on what features say."""
-
-    name, width, tokens, fingerprint = "random", FEATURE_WIDTH, TOKENS, "random 1"
-
-    def encode(self, images: list) -> torch.Tensor:
-        return torch.randn(len(images), self.tokens, self.width)
+EXAMPLES = 256  # per task
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """The embedded backbone's own."""
     return PreTrainedTokenizerFast(
-        tokenizer_file=str(registry.EMBEDDED / "mini-bart" / "tokenizer.json"),
+        tokenizer_file=str(EMBEDDED / "mini-bart" / "tokenizer.json"),
         bos_token="<s>",
         eos_token="</s>",
         pad_token="<pad>",
@@ -48,16 +40,16 @@ def bench(method_name: str, vocabulary: int) -> Workbench:
     seed_everything(0)
     config = BartConfig(
         vocab_size=vocabulary,
-        d_model=192,
+        d_model=WIDTH,
         encoder_layers=3,
         decoder_layers=3,
         encoder_attention_heads=4,
         decoder_attention_heads=4,
-        encoder_ffn_dim=768,
-        decoder_ffn_dim=768,
+        encoder_ffn_dim=4 * WIDTH,
+        decoder_ffn_dim=4 * WIDTH,
         max_position_embeddings=256,
     )
-    model = JointBart(BartForConditionalGeneration(config), FEATURE_WIDTH)
+    model = JointBart(BartForConditionalGeneration(config), WIDTH)
     method = find_methods().get(method_name).configured("bart", "image-text", "mini-bart")
     context = TaskContext(TASKS)
     method.attach(model, context)
@@ -65,15 +57,14 @@ def bench(method_name: str, vocabulary: int) -> Workbench:
 
 
 def mixture(folder: Path, words: PreTrainedTokenizerFast) -> Mixture:
-    """A few embedded training examples of two tasks."""
-    store = Store(folder)
-    texts, made = TextStore(store, words), []
+    """Embedded training examples of two tasks, with random features: speed does not depend on what they say."""
+    texts, made = TextStore(Store(folder), words), []
     for name in TASKS:
         task = find_tasks().get(name)()
-        examples = task.examples("train")
-        text = texts.open(task, task.fingerprint(), "train", examples, task.prefix)
-        found = features(store, RandomFeatures(), task.images("train"))
-        made.append(
-            TaskData(task, task.fingerprint(), "train", examples, text, found, words.pad_token_id, limit=LIMIT)
-        )
+        examples = task.examples("train")[:EXAMPLES]
+        text = texts.open(task, "first examples", "train", examples, task.prefix)
+        ids = sorted({image for example in examples for image in example.images})
+        rows = np.random.default_rng(0).normal(size=(len(ids), TOKENS, WIDTH)).astype(np.float16)
+        found = Features(rows, {image: row for row, image in enumerate(ids)}, "random")
+        made.append(TaskData(task, "first examples", "train", examples, text, found, words.pad_token_id))
     return Mixture(made, BATCH_SIZE, seed=0)
