@@ -54,7 +54,6 @@ class Catalogue:
 
         Raises:
             UserError: there is no such task, or its plugin is broken.
-
         """
         if name not in self._tasks:
             self._tasks[name] = self.tasks.get(name)(self.data)
@@ -99,7 +98,6 @@ class Catalogue:
 
         Raises:
             DataError: a data file is there but broken.
-
         """
         found = {}
         for name in self.suites[suite].tasks:

@@ -36,7 +36,6 @@ def run(folder: CellFolder, cell: Cell, options: Options) -> None:
         Diverged: a loss became infinite or not a number.
         DataError: a data file is broken.
         UserError: something that the user set cannot be done here, or a file cannot be written.
-
     """
     started_at = now()
     running = _Running(folder, cell, options)

@@ -21,12 +21,8 @@ class Settings(BaseModel):
     weight_decay: float = Field(0.01, ge=0)
     warmup_share: float = Field(0.1, ge=0, le=1)  # of all steps, linear
     clip_norm: float = Field(5.0, gt=0)
-    selection: Literal["last", "best"] = (
-        "last"  # last epoch (the papers' rule), or best on the selection split
-    )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = (
-        "auto"  # auto: bfloat16 on CUDA, else float32
-    )
+    selection: Literal["last", "best"] = "last"  # last epoch (the papers' rule), or best on the selection split
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: bfloat16 on CUDA, else float32
     task_prefixes: bool = True
     control: Literal["none", "image-blind", "question-blind"] = "none"  # what the model is kept from seeing
     limit: int | None = Field(None, ge=1)  # examples per task and role; scores become "not comparable"
@@ -48,9 +44,7 @@ class Cell(BaseModel):
     seed: int
     settings: Settings
     versions: dict[str, str] = {}  # of the method, each task and each metric
-    data: dict[
-        str, str
-    ] = {}  # fingerprint of each task's data and of the backbone's weights; absent when missing
+    data: dict[str, str] = {}  # fingerprint of each task's data and of the backbone's weights; absent when missing
 
     @property
     def key(self) -> str:

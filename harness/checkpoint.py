@@ -39,7 +39,6 @@ def load(path: Path, model: JointBackbone) -> Cell:
     Raises:
         UserError: the file is missing or broken, or its names and shapes are not exactly what the model
         needs.
-
     """
     cell = read_cell(path)
     with safe_open(path, framework="pt") as file:
@@ -63,7 +62,6 @@ def read_cell(path: Path) -> Cell:
 
     Raises:
         UserError: the file is missing or broken.
-
     """
     try:
         with safe_open(path, framework="pt") as file:

@@ -65,7 +65,6 @@ class TaskData:
 
     Raises:
         DataError: there is no example, an image is unknown, or the number of images varies.
-
     """
 
     def __init__(
@@ -81,13 +80,14 @@ class TaskData:
         limit: int | None = None,
         image_blind: bool = False,
     ) -> None:
-        """``fingerprint`` is that of the task's data; ``limit`` keeps that many examples, spread evenly;
+        """``fingerprint`` is that of the task's data; ``limit`` keeps that many examples, always the same ones;
         ``image_blind`` shows zeros for features.
         """
         if not examples:
             raise DataError(f"{task.name}: its {role} split ({task.card.splits[role]}) holds no example")
         count = min(limit or len(examples), len(examples))
-        self.kept = np.arange(count) * len(examples) // count  # rows of the kept examples in `texts`
+        # Rows of the kept examples in `texts`; drawn, because examples often come in a pattern of answers.
+        self.kept = np.sort(np.random.default_rng(0).permutation(len(examples))[:count])
         self.task = task
         self.fingerprint = fingerprint
         self.role = role

@@ -35,7 +35,6 @@ def evaluate(
 
     Raises:
         DataError: two choices of the task begin with the same token.
-
     """
     predictions = predict(bench, data, batch_size, after_batch)
     return Evaluated(data, predictions, data.task.score(data.examples, predictions))
@@ -96,7 +95,6 @@ def choice_tokens(tokenizer: PreTrainedTokenizerFast, choices: Sequence[str], ta
 
     Raises:
         DataError: two choices begin with the same token, so that one decoder step cannot tell them apart.
-
     """
     bare = [tokenizer(choice, add_special_tokens=False)["input_ids"] for choice in choices]
     first = [ids[0] for ids in bare]

@@ -48,7 +48,6 @@ def expand(file: GridFile, catalogue: Catalogue, choice: Choice = Choice()) -> l
         UserError: all problems of the file at once, or of the filters and overrides.
         NothingMatched: no cell of the grid passes the filters.
         DataError: a data file is there but broken.
-
     """
     overrides = _Overrides(choice, catalogue)
     expansion = _Expansion(catalogue, choice, overrides)

@@ -46,7 +46,6 @@ class Features:
 
         Raises:
             DataError: the image set has no such image.
-
         """
         try:
             return [self.index[image] for image in ids]
@@ -66,7 +65,6 @@ def features(
     Raises:
         DataError: an image is missing or broken.
         UserError: a feature does not fit into half precision, or the cache cannot be written.
-
     """
     ids = list(images.ids())
     if not ids:  # a task without images; a file cannot be mapped when it holds no rows

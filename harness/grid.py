@@ -101,7 +101,6 @@ class GridFile:
 
         Raises:
             UserError: the text is not YAML (with its line), or is not a grid (all problems at once).
-
         """
         self.origin = origin
         self.text = text
@@ -146,7 +145,6 @@ def load_grid(name: str) -> GridFile:
 
     Raises:
         UserError: there is no such grid, or it is malformed.
-
     """
     path = Path(name)
     if name in built_in():

@@ -25,7 +25,7 @@ WARM_UP_STEPS = 3
 TRAINING_STEPS = 12
 FEWEST_STEPS = 3  # even when they take longer than `BUDGET_SECONDS`
 ANSWERS = 10  # for the latency of one example
-COUNTED_SAMPLES = 32  # at most, in the batches whose operations are counted: plain attention needs much memory
+COUNTED_SAMPLES = 8  # at most, in the batches whose operations are counted: plain attention needs much memory
 BUDGET_SECONDS = 20.0  # of training steps, and again of evaluation: others are waiting meanwhile
 
 

@@ -39,7 +39,6 @@ def read_options(path: Path) -> Options:
 
     Raises:
         RecordError: the file is missing or broken.
-
     """
     try:
         return Options.model_validate_json(path.read_bytes())

@@ -34,7 +34,6 @@ def record_failure(folder: CellFolder, state: State, reason: str, started_at: st
 
     Raises:
         UserError: the result cannot be written.
-
     """
     cell = folder.cell()
     status = folder.status() or Status(state="running")

@@ -40,7 +40,6 @@ def plan(cells: Iterable[Cell], run: RunFolder, catalogue: Catalogue, overwrite:
 
     Raises:
         RecordError: a result in the run folder is broken.
-
     """
     return [_plan_cell(cell, run, catalogue, overwrite) for cell in cells]
 
@@ -53,7 +52,6 @@ def prepare(planned: Sequence[Planned], run: RunFolder, options: Options) -> lis
 
     Raises:
         UserError: the run folder cannot be written.
-
     """
     current = {entry.folder.path for entry in planned}
     stale = [folder for entry in planned for folder in _siblings(entry.folder) if folder.path not in current]

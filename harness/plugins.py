@@ -59,7 +59,6 @@ class Registry(Generic[T]):
 
         Raises:
             UserError: no plugin has this name (nearest names are given), two have it, or it is broken.
-
         """
         for plugin in (*self.broken, *self.plugins.values()):
             if plugin.name == name and plugin.value is not None:
@@ -79,7 +78,6 @@ def find_methods(files: tuple[Path, ...] = ()) -> Registry[Method]:
 
     Raises:
         UserError: a file does not exist.
-
     """
     import methods
     from methods.base import Method
@@ -103,7 +101,6 @@ def discover(
 
     Raises:
         UserError: a file does not exist.
-
     """
     found: dict[str, Plugin[Any]] = {}
     broken: list[Plugin[Any]] = []

@@ -48,7 +48,6 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         Incompatible: the method cannot serve the backbone.
         DataError: a data file is broken.
         UserError: the device or precision cannot be used, or the cache cannot be written.
-
     """
     make_reproducible(options.threads)
     device = find_device(options.device)

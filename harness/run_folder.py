@@ -45,7 +45,6 @@ def write_atomically(path: Path, data: bytes | str) -> None:
 
     Raises:
         UserError: the disk is full, the folder cannot be written, ...; the old file is untouched.
-
     """
     content = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -66,7 +65,6 @@ def make_folder(path: Path) -> None:
 
     Raises:
         UserError: it cannot be created, or a file is in its place.
-
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -85,7 +83,6 @@ class CellFolder:
 
         Raises:
             RecordError: ``cell.json`` is missing or broken.
-
         """
         path = self.path / CELL
         try:
@@ -166,7 +163,6 @@ class RunFolder:
 
         Raises:
             UserError: it cannot be created or written.
-
         """
         make_folder(self.cells_path)
         probe = self.path / f".probe.{os.getpid()}"
@@ -178,7 +174,6 @@ class RunFolder:
 
         Raises:
             UserError: it holds no cells.
-
         """
         if not self.cells_path.is_dir():
             raise UserError(f"{self.path}: is not the folder of a run (it has no folder 'cells')")
@@ -196,7 +191,6 @@ class RunFolder:
 
         Raises:
             RecordError: ``environment.json`` is broken.
-
         """
         path = self.path / "environment.json"
         if not path.exists():

@@ -47,7 +47,6 @@ class Store:
 
         Raises:
             UserError: the cache cannot be written.
-
         """
         place = self.folder / kind / _digest_of(key)
         if _intact(place, key):

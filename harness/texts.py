@@ -62,7 +62,6 @@ def scored_targets(example: Example) -> list[tuple[str, float]]:
 
     Raises:
         DataError: there are weights, but not one for each target.
-
     """
     weights = example.weights or (1.0,) * len(example.targets)
     if len(weights) != len(example.targets):
@@ -104,7 +103,6 @@ class TextStore:
 
         Raises:
             DataError: an example's targets and weights do not fit together.
-
         """
         limits = [self._limit(task.text_limit), self._limit(task.target_limit)]
         key = {

@@ -147,7 +147,6 @@ def train(bench: Workbench, mixture: Mixture, settings: Settings, hooks: Hooks) 
 
     Raises:
         Diverged: a loss is infinite or not a number.
-
     """
     steps = settings.epochs * mixture.steps_per_epoch
     stepper = Stepper(bench, settings, steps, mixture.forms)

@@ -43,7 +43,6 @@ def find_device(name: str) -> torch.device:
 
     Raises:
         UserError: torch knows no such device, or it is not there.
-
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -61,7 +60,6 @@ def find_dtype(precision: Literal["auto", "float32", "bfloat16", "float16"], dev
 
     Raises:
         UserError: float16 on a CPU, where its gradients cannot be scaled.
-
     """
     if precision == "auto":
         return torch.bfloat16 if device.type == "cuda" and torch.cuda.is_bf16_supported() else torch.float32

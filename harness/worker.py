@@ -36,7 +36,6 @@ def work(path: Path, entry: str = ENTRY) -> int:
     Raises:
         UserError: the folder cannot be written.
         RecordError: the folder holds no cell.
-
     """
     folder = CellFolder(path)
     folder.cell()

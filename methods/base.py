@@ -43,7 +43,6 @@ class TaskContext:
 
         Raises:
             RuntimeError: read outside a `with context.on(task):` block.
-
         """
         if self._task is None:
             raise RuntimeError("no task is active: compute forward and backward inside `with context.on(task):`")
@@ -56,7 +55,6 @@ class TaskContext:
         Raises:
             ValueError: the run has no such task.
             RuntimeError: another task is still active.
-
         """
         if task not in self.tasks:
             raise ValueError(f"unknown task {task!r}; this run has {', '.join(self.tasks)}")
@@ -98,7 +96,6 @@ class Method(BaseModel, ABC):
 
         Raises:
             pydantic.ValidationError: an override is unknown or out of range.
-
         """
         values: dict[str, Any] = {}
         for selector in (family, f"{family}/{kind}", backbone, f"{backbone}/{kind}"):
@@ -111,7 +108,6 @@ class Method(BaseModel, ABC):
 
         Raises:
             ValueError: the method cannot serve this backbone.
-
         """
 
     def regulariser(self, model: Backbone) -> Tensor | None:

@@ -87,7 +87,6 @@ def after(linear: nn.Linear, module: nn.Module) -> None:
 
     Raises:
         ValueError: the linear already carries a module.
-
     """
     _adopt(linear, module)
     linear.register_forward_hook(_apply_after)
@@ -98,7 +97,6 @@ def around(site: Site, module: nn.Module) -> None:
 
     Raises:
         ValueError: the site already carries a module.
-
     """
     _adopt(site.exit, module)
     pending = PendingInput()
@@ -118,7 +116,6 @@ def unfreeze(model: Backbone, pattern: str) -> int:
 
     Raises:
         ValueError: nothing matches.
-
     """
     hits = [parameter for name, parameter in model.lm.named_parameters() if re.search(pattern, name)]
     if not hits:
@@ -138,7 +135,6 @@ def unfreeze_norms(model: Backbone) -> None:
 
     Raises:
         ValueError: the backbone has none.
-
     """
     layers = norms(model)
     if not layers:

@@ -56,9 +56,7 @@ class Score(Record):
     examples: int
     clusters: int
     comparable: bool = True  # False under a limit, or CIDEr over one image
-    floors: dict[str, float | None] = Field(
-        default_factory=dict
-    )  # "majority", "question-only": raw fractions
+    floors: dict[str, float | None] = Field(default_factory=dict)  # "majority", "question-only": raw fractions
     more: dict[str, float] = Field(default_factory=dict)  # further metrics, such as accuracy by question type
     select_value: float | None = None  # the same metric on the selection split
 
@@ -138,9 +136,7 @@ class Result(Record):
 
     schema_version: int = SCHEMA_VERSION
     key: str
-    cell: dict[
-        str, Any
-    ]  # the resolved configuration: suite, tasks, backbone, method, parameters, seed, settings
+    cell: dict[str, Any]  # the resolved configuration: suite, tasks, backbone, method, parameters, seed, settings
     method_title: str
     method_paper: str | None
     state: State
@@ -195,6 +191,4 @@ def _read(path: Path, kind: type[T]) -> T:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise RecordError(
-            f"{path}: {place}: {first['msg']}; delete the cell's folder to run it again"
-        ) from error
+        raise RecordError(f"{path}: {place}: {first['msg']}; delete the cell's folder to run it again") from error

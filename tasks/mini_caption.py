@@ -16,11 +16,12 @@ REFERENCES = 5
 
 
 def _name(item: Item, generator: random.Random) -> str:
-    return Description(item.size if generator.random() < 0.4 else None, item.colour, item.shape).say(generator)
+    size = item.size if generator.random() < 0.4 else None
+    return a(Description(size, item.colour, item.shape).say(generator))
 
 
 def _nearest_pair(scene: Scene) -> tuple[Item, Item]:
-    """The two items that a caption speaks of first: the nearest to each other, in reading order."""
+    """The two items that captions speak of: the nearest to each other, in reading order."""
     pairs = [(one, other) for one in scene.items for other in scene.items if one < other]
     return min(pairs, key=lambda p: (abs(p[0].row - p[1].row) + abs(p[0].column - p[1].column), p))
 
@@ -31,51 +32,38 @@ def _relation(one: Item, other: Item) -> str:
     return "above" if one.row < other.row else "below"
 
 
+def _where(item: Item) -> str:
+    words = place(item)
+    return f"in the {words}" if words == "centre" else f"at the {words}"
+
+
 def _tell_relation(scene: Scene, generator: random.Random) -> str:
     one, other = _nearest_pair(scene)
-    if generator.random() < 0.5:
-        one, other = other, one
-    return f"{a(_name(one, generator))} {_relation(one, other)} {a(_name(other, generator))}"
+    return f"{_name(one, generator)} {_relation(one, other)} {_name(other, generator)}"
 
 
-def _tell_number(scene: Scene, generator: random.Random) -> str:
-    noun = generator.choice(("shapes", "objects"))
-    one = _largest(scene)
-    return f"there are {NUMBERS[len(scene.items)]} {noun}, one of them is {a(_name(one, generator))}"
-
-
-def _tell_place(scene: Scene, generator: random.Random) -> str:
-    item = _largest(scene)
-    words = place(item)
-    where = f"in the {words}" if words == "centre" else f"at the {words}"
-    others = len(scene.items) - 1
-    return f"{a(_name(item, generator))} {where} with {NUMBERS[others]} other shape{'s' if others > 1 else ''}"
+def _tell_converse(scene: Scene, generator: random.Random) -> str:
+    one, other = _nearest_pair(scene)
+    return f"{_name(other, generator)} {_relation(other, one)} {_name(one, generator)}"
 
 
 def _tell_list(scene: Scene, generator: random.Random) -> str:
-    names = [a(_name(item, generator)) for item in scene.items[:3]]
-    rest = len(scene.items) - 3
-    if rest > 0:
-        names.append(f"{NUMBERS[rest]} more")
+    names = [_name(item, generator) for item in scene.items[:3]]
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
-def _tell_common(scene: Scene, generator: random.Random) -> str:
-    counts: dict[str, int] = {}
-    for item in scene.items:
-        counts[item.colour] = counts.get(item.colour, 0) + 1
-    colour, number = max(counts.items(), key=lambda pair: (pair[1], pair[0]))
-    noun = generator.choice(("shape", "object")) + ("s" if number > 1 else "")
-    item = _nearest_pair(scene)[0]
-    return f"{NUMBERS[number]} {colour} {noun} and {a(_name(item, generator))} in a picture"
+def _tell_places(scene: Scene, generator: random.Random) -> str:
+    one, other = _nearest_pair(scene)
+    return f"{_name(one, generator)} {_where(one)} and {_name(other, generator)} {_where(other)}"
 
 
-def _largest(scene: Scene) -> Item:
-    """The item that catches the eye: the first large one, else the first."""
-    return next((item for item in scene.items if item.size == "large"), scene.items[0])
+def _tell_number(scene: Scene, generator: random.Random) -> str:
+    one, other = _nearest_pair(scene)
+    noun = generator.choice(("shapes", "objects"))
+    return f"{NUMBERS[len(scene.items)]} {noun} with {_name(one, generator)} and {_name(other, generator)}"
 
 
-STYLES = (_tell_relation, _tell_number, _tell_place, _tell_list, _tell_common)
+STYLES = (_tell_relation, _tell_converse, _tell_list, _tell_places, _tell_number)
 
 
 class MiniCaption(MiniTask):

@@ -132,7 +132,8 @@ class MiniNlvr(MiniTask):
         while True:
             kind = generator.choice(sorted(STATEMENTS))
             text, check = STATEMENTS[kind](generator)
-            pairs = {truth: _pair(generator, scenes(role), check, truth) for truth in (True, False)}
+            order = generator.sample((True, False), 2)
+            pairs = {truth: _pair(generator, scenes(role), check, truth) for truth in order}
             if all(pairs.values()):
                 break
         return [

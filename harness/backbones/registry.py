@@ -82,7 +82,13 @@ def missing(spec: BackboneSpec, weights: Path | None = None) -> str | None:
     """
     local = _local(spec, weights)
     if local is not None:
-        return _absent(local, "put them there, or make them with `python -m harness pretrain`")
+        lost = [name for name in FILES if not (local / name).is_file()]
+        if not lost:
+            return None
+        return (
+            f"the weights of {spec.name} lack {', '.join(lost)}; put them into DIR/{spec.name} and give --weights DIR"
+            + (", or run `python -m harness pretrain`" if spec.embedded else "")
+        )
     if all(isinstance(try_to_load_from_cache(spec.hub, name), str) for name in FILES):
         return None
     return (
@@ -144,11 +150,6 @@ def _local(spec: BackboneSpec, weights: Path | None) -> Path | None:
     if weights is not None and (weights / spec.name).is_dir():
         return weights / spec.name
     return spec.embedded
-
-
-def _absent(folder: Path, remedy: str) -> str | None:
-    lost = [name for name in FILES if not (folder / name).is_file()]
-    return f"{folder}: {', '.join(lost)} not found; {remedy}" if lost else None
 
 
 def _read_config(spec: BackboneSpec, folder: Path) -> dict[str, Any]:

@@ -29,7 +29,6 @@ class VisualEmbedding(nn.Module):
 
         Raises:
             ValueError: more images than rows in the image-order table.
-
         """
         _, images, tokens, _ = features.shape
         if images > self.images:

@@ -58,7 +58,6 @@ def choose(
 
     Raises:
         UserError: a seed is not a whole number.
-
     """
     settings: dict[str, Any] = {}
     if limit is not None:
@@ -79,7 +78,6 @@ def checked_data(data: Path | None) -> Path | None:
 
     Raises:
         UserError: it is given but is not a folder.
-
     """
     if data is None:
         return None

@@ -34,5 +34,4 @@ class Engine(Protocol):
         Raises:
             KeyboardInterrupt: the user stopped it; cells in flight are marked "interrupted".
             UserError: a cell's end cannot be written.
-
         """

@@ -50,7 +50,6 @@ def pretrain(
 
     Raises:
         UserError: a file cannot be read or written.
-
     """
     work.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {"seed": seed, "stages": {}}

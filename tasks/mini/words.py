@@ -116,7 +116,6 @@ def ask(scene: Scene, generator: random.Random, askers: dict[str, Asker]) -> Que
 
     Raises:
         ValueError: no kind allows a question about this scene.
-
     """
     kinds = sorted(askers)
     generator.shuffle(kinds)

@@ -60,7 +60,6 @@ class Scene:
 
         Raises:
             ValueError: this is not the code of a scene.
-
         """
         try:
             quads = [[int(letter) for letter in code[i : i + 4]] for i in range(0, len(code), 4)]

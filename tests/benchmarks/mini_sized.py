@@ -15,13 +15,13 @@ from harness.features import Features
 from harness.plugins import find_methods, find_tasks
 from harness.store import Store
 from harness.texts import TextStore
-from harness.workbench import Workbench, seed_everything
+from harness.workbench import Workbench, make_reproducible, seed_everything
 from methods import TaskContext
 
 TASKS = ("mini-vqa", "mini-nlvr")
 WIDTH, TOKENS = 128, 36  # of the backbone and of a feature; visual tokens per image
-BATCH_SIZE = 64
-EXAMPLES = 256  # per task
+BATCH_SIZE = 32
+EXAMPLES = 160  # per task
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
@@ -37,6 +37,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 def bench(method_name: str, vocabulary: int) -> Workbench:
     """A random backbone of mini-bart's size with a method attached; the same numbers at every call."""
+    make_reproducible(threads=1)
     seed_everything(0)
     config = BartConfig(
         vocab_size=vocabulary,

@@ -18,7 +18,7 @@ from harness.exclusive import Machine
 from harness.plugins import find_methods
 from harness.training import Stepper
 
-WARM_UP, STEPS = 2, 16
+WARM_UP, STEPS = 2, 10
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_training_step_costs_what_a_bare_loop_costs(benchmark, mixture, words,
 
     batch = None
     with machine.shared():
-        benchmark.pedantic(take_turns, rounds=3 if benchmark.enabled else 1, iterations=1)
+        benchmark.pedantic(take_turns, rounds=2 if benchmark.enabled else 1, iterations=1)
     benchmark.extra_info["harness_to_bare_loop"] = median(ratios)
     benchmark.extra_info["steps"] = len(ratios)
     assert all(torch.isfinite(parameter).all() for parameter in stepper.parameters)

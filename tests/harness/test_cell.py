@@ -167,7 +167,7 @@ def test_absent_data_and_weights_are_told(world, monkeypatch, tmp_path):
     spec = dataclasses.replace(registry.SPECS["mini-bart"], name="small", embedded=tmp_path / "nowhere")
     monkeypatch.setitem(registry.SPECS, "small", spec)
     monkeypatch.setattr("harness.preparation.load_encoder", lambda *_: FakeEncoder())
-    with pytest.raises(Unavailable, match="nowhere"):
+    with pytest.raises(Unavailable, match="weights of small"):
         prepare(a_cell(), world, silent)
 
 

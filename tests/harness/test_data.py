@@ -145,11 +145,17 @@ def test_a_batch_has_at_least_one_example(tmp_path):
     assert mixture(tmp_path, batch_size=1).sizes["small-truth"] == 1
 
 
-def test_a_limit_keeps_examples_spread_over_all(tmp_path):
+def test_a_limit_keeps_the_same_examples_with_their_own_text_images_and_targets(tmp_path):
     task_data = data(tmp_path, SmallColour, limit=6)
-    assert [example.id for example in task_data.examples] == ["0", "4", "8", "12", "16", "20"]
+    kept = [int(example.id) for example in task_data.examples]
+    assert len(kept) == 6
+    assert kept == sorted(kept) == [int(example.id) for example in data(tmp_path, SmallColour, limit=6).examples]
     batch = whole(task_data)
-    assert tokenizer().decode(batch.labels[1][:3], skip_special_tokens=True) == "green"
+    for row, number in enumerate(kept):
+        assert int(batch.mask[row].sum()) == 5 + number % 4
+        word = tokenizer().decode(batch.labels[row][:3], skip_special_tokens=True)
+        assert word == ("red", "green", "blue")[number % 3]
+        assert int(batch.features[row, 0, 0, :3].argmax()) == number % 3
     assert len(data(tmp_path, SmallColour, limit=1000)) == COUNTS["train"]
 
 

@@ -154,7 +154,7 @@ def test_what_is_missing_is_said_without_loading(tmp_path, checkpoint, monkeypat
     assert "hf download nobody/nothing" in backbones.missing(HUB)
     assert backbones.missing(HUB, checkpoint.parent) is None
     (checkpoint / "tokenizer.json").unlink()
-    assert "tokenizer.json not found" in backbones.missing(HUB, checkpoint.parent)
+    assert "lack tokenizer.json" in backbones.missing(HUB, checkpoint.parent)
     nowhere = dataclasses.replace(backbones.get("mini-bart"), embedded=tmp_path / "nowhere")
     assert "python -m harness pretrain" in backbones.missing(nowhere)
     for call in (lambda: backbones.load(HUB, 4, offline=True), lambda: backbones.load(nowhere, 4)):
