@@ -33,7 +33,7 @@ def run(folder: CellFolder, cell: Cell, options: Options) -> None:
     Raises:
         Unavailable: data or weights are not here.
         Incompatible: the method cannot serve the backbone.
-        Diverged: a loss became infinite or not a number.
+        Diverged: a loss, a trained weight or every epoch's score became infinite or not a number.
         DataError: a data file is broken.
         UserError: something that the user set cannot be done here, or a file cannot be written.
     """
@@ -121,7 +121,7 @@ class _Running:
 
     def _select(self) -> float:
         """Score the epoch's weights on the selection split; the mean over tasks is what counts."""
-        with self.phases.phase("selection"):
+        with self.meter.paused(), self.phases.phase("selection"):
             self.selected.append(self._answers(self.ready.select))
         return mean_value(self.selected[-1])
 

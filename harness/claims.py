@@ -8,11 +8,14 @@ dead or belongs to a process with another start time) or silent (another host: n
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import socket
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,12 +46,15 @@ class Claim:
 
     def __enter__(self) -> Self:
         # The lock makes "look, remove what is stale, create" one step among all runners.
-        with FileLock(self.path.with_name(f".{self.path.name}.lock")):
-            holder = holder_of(self.path)
-            if holder is not None:
-                raise Claimed(holder)
-            self.path.unlink(missing_ok=True)
-            self._create()
+        try:
+            with FileLock(self.path.with_name(f".{self.path.name}.lock")):
+                holder = holder_of(self.path)
+                if holder is not None:
+                    raise Claimed(holder)
+                self.path.unlink(missing_ok=True)
+                self._create()
+        except OSError as error:
+            raise UserError(f"{self.path}: cannot be written ({error.strerror})") from error
         self._heart.start()
         return self
 
@@ -67,8 +73,6 @@ class Claim:
                 file.write(json.dumps(content))
         except FileExistsError as error:  # only where the file system ignores locks
             raise Claimed("another runner") from error
-        except OSError as error:
-            raise UserError(f"{self.path}: cannot be written ({error.strerror})") from error
 
     def _beat(self) -> None:
         while not self._stop.wait(HEARTBEAT_SECONDS):
@@ -76,6 +80,25 @@ class Claim:
                 os.utime(self.path)
             except OSError:  # the folder was removed under us; the run fails where it writes
                 return
+
+
+@contextmanager
+def present(path: Path, alone: Callable[[], None]) -> Iterator[None]:
+    """Count among the runners of a run folder, which share a lock on ``path``; a runner that dies lets go of it.
+
+    ``alone`` is called first if nobody else is present, and nobody else comes in meanwhile. Where the file system
+    knows no locks, nobody is ever alone.
+    """
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            pass
+        else:
+            alone()
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_SH)
+        yield
 
 
 def holder_of(path: Path) -> str | None:

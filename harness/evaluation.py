@@ -16,6 +16,7 @@ from harness.store import Progress, Store, silent
 from harness.workbench import Workbench
 from reports.record import Score
 from tasks import DataError, Scored
+from tasks.floors import VERSION as FLOORS_VERSION
 from tasks.floors import floors
 
 
@@ -56,7 +57,10 @@ def predict(
 
 
 class Answerer:
-    """Answers batches of one task: the likeliest of its choices, or generated text used as it is."""
+    """Answers batches of one task: the likeliest of its choices, or generated text used as it is.
+
+    Of equally likely choices the last wins: the papers answer "true" only if it beats "false" (model-facts 3.3).
+    """
 
     def __init__(self, bench: Workbench, data: TaskData) -> None:
         self.bench = bench
@@ -86,8 +90,9 @@ class Answerer:
     def _choose(self, batch: Batch) -> list[str]:
         read = self.decoder_prompt.expand(len(batch), -1)
         logits: Tensor = self.bench.model.next_token_logits(batch.ids, batch.mask, batch.features, read)
-        likeliest = logits[:, self.first_tokens].argmax(dim=1)
-        return [self.decoding.choices[choice] for choice in likeliest.tolist()]
+        # argmax takes the first of equals; reversed, a choice must be strictly likelier than those after it.
+        from_the_end = logits[:, self.first_tokens].flip(1).argmax(dim=1)
+        return [self.decoding.choices[-1 - place] for place in from_the_end.tolist()]
 
 
 def choice_tokens(tokenizer: PreTrainedTokenizerFast, choices: Sequence[str], task: str) -> tuple[list[int], list[int]]:
@@ -133,11 +138,16 @@ def score(
 
 
 def stored_floors(store: Store, data: TaskData, progress: Progress = silent) -> dict[str, float | None]:
-    """The floors of a task, whatever the limit; computed once for all cells."""
+    """The floors on the examples that are scored; computed once for all cells."""
     task = data.task
     metric = task.card.metric
-    key = {"task": [task.name, task.version, data.fingerprint], "metric": [metric.name, metric.version]}
-    values: dict[str, float | None] = store.remembered("floors", key, lambda: floors(task), progress)
+    key = {
+        "floors": FLOORS_VERSION,
+        "task": [task.name, task.version, data.fingerprint],
+        "metric": [metric.name, metric.version],
+        "examples": len(data),  # says which ones, because a limit of n keeps the same n in every cell
+    }
+    values: dict[str, float | None] = store.remembered("floors", key, lambda: floors(task, data.examples), progress)
     return values
 
 

@@ -29,6 +29,7 @@ class Choice:
     seeds: tuple[int, ...] = ()  # run these instead of the grid's
     overrides: tuple[str, ...] = ()  # "settings.epochs=2", or "<method or glob>.<hyper-parameter>=<value>"
     settings: Mapping[str, Any] = field(default_factory=dict)  # further settings, such as the limit
+    device: str = "auto"  # decides what precision "auto" stands for
 
 
 def is_pattern(name: str) -> bool:
@@ -84,11 +85,26 @@ class _Overrides:
             if owner == "settings":
                 self.settings[field] = parsed
                 continue
-            if not is_pattern(owner) and owner not in catalogue.methods.names():
-                raise UserError(f"--set {text}: {unknown('method', owner, catalogue.methods.names())}")
+            self._check(text, owner, field, parsed, catalogue)
             self._parameters.append((owner, field, parsed))
         for sentence in _refusals(Settings, self.settings, "setting"):
             raise UserError(f"--set: {sentence}")
+
+    @staticmethod
+    def _check(text: str, owner: str, field: str, value: Any, catalogue: Catalogue) -> None:
+        """Refuse a hyper-parameter that no method meant has, and a value that none of them takes."""
+        noun = f"hyper-parameter of {owner}"
+        methods = [catalogue.methods.get(name) for name in matching(owner, catalogue.methods.names())]
+        if not methods:
+            raise UserError(f"--set {text}: {unknown('method', owner, catalogue.methods.names())}")
+        having = [method for method in methods if field in method.model_fields]
+        if not having:
+            fields = {name for method in methods for name in method.model_fields}
+            raise UserError(f"--set {text}: {unknown(noun, field, fields)}")
+        # What hangs on a method's other hyper-parameters, which differ by backbone, shows in each cell.
+        refused = [_refusals(method, {field: value}, noun, only=field) for method in having]
+        if all(refused):
+            raise UserError(f"--set {text}: {refused[0][0]}")
 
     def parameters(self, method: str) -> dict[str, Any]:
         """Hyper-parameters that the command line sets for a method."""
@@ -103,6 +119,9 @@ class _Expansion:
         self._catalogue = catalogue
         self._choice = choice
         self._overrides = overrides
+        from harness.workbench import find_device
+
+        self._device = find_device(choice.device)
 
     def block(self, index: int, block: Block) -> list[Cell]:
         """All cells of a block that pass the filters."""
@@ -157,7 +176,7 @@ class _Expansion:
             tasks = [catalogue.task(name) for name in catalogue.suites[suite].tasks]
             family = catalogue.backbones[backbone].family
             configured = methods.configured(family, kind, backbone, overrides)
-            settings = Settings.model_validate(block.settings | entry.settings | self._overrides.settings)
+            settings = self._settings(block.settings | entry.settings | self._overrides.settings)
         except ValidationError as error:
             model: type[BaseModel] = Settings if error.title == "Settings" else methods
             noun = "setting" if model is Settings else f"hyper-parameter of {method}"
@@ -184,6 +203,14 @@ class _Expansion:
         )
         return [cell.model_copy(update={"seed": seed}) for seed in self._choice.seeds or block.seeds]
 
+    def _settings(self, values: Mapping[str, Any]) -> Settings:
+        """Settings with the precision that "auto" stands for on the device: scores hang on it, so the key must."""
+        from harness.workbench import find_dtype
+
+        settings = Settings.model_validate(values)
+        dtype = find_dtype(settings.precision, self._device)
+        return settings.model_copy(update={"precision": str(dtype).removeprefix("torch.")})
+
 
 def _passes(name: str, patterns: Sequence[str]) -> bool:
     return not patterns or any(matching(pattern, [name]) for pattern in patterns)
@@ -203,19 +230,21 @@ def _plain(text: str, value: str) -> Any:
         raise UserError(f"--set {text}: the value is not YAML") from error
 
 
-def _refusals(model: type[BaseModel], values: Mapping[str, Any], noun: str) -> list[str]:
-    """What is wrong with these values of a model's fields, one sentence each."""
+def _refusals(model: type[BaseModel], values: Mapping[str, Any], noun: str, only: str | None = None) -> list[str]:
+    """What is wrong with these values of a model's fields (or with ``only`` one of them), one sentence each."""
     try:
         model.model_validate(values)
     except ValidationError as error:
-        return _sentences(error, model, noun)
+        return _sentences(error, model, noun, only)
     return []
 
 
-def _sentences(error: ValidationError, model: type[BaseModel], noun: str) -> list[str]:
+def _sentences(error: ValidationError, model: type[BaseModel], noun: str, only: str | None = None) -> list[str]:
     sentences = []
     for entry in error.errors():
         field = ".".join(str(part) for part in entry["loc"])
+        if only is not None and entry["loc"][:1] != (only,):
+            continue
         if entry["type"] == "extra_forbidden":
             sentences.append(unknown(noun, field, model.model_fields))
         else:

@@ -1,14 +1,16 @@
 """The short phase that measures speed, alone on the machine (design section 6).
 
-It comes last: its steps change the model's weights, of which the cell has taken its copies by then.
+It comes last: its training steps change the model's weights, of which the cell has taken its copies by then. Answers
+are timed before, because how long generation takes depends on what the model says.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from itertools import chain, count, islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, count
 
 import numpy as np
 import torch
@@ -24,30 +26,36 @@ from reports.record import Speed, Spread
 WARM_UP_STEPS = 3
 TRAINING_STEPS = 12
 FEWEST_STEPS = 3  # even when they take longer than `BUDGET_SECONDS`
+BATCHES = 3  # per task, for the evaluation rate
 ANSWERS = 10  # for the latency of one example
 COUNTED_SAMPLES = 8  # at most, in the batches whose operations are counted: plain attention needs much memory
-BUDGET_SECONDS = 20.0  # of training steps, and again of evaluation: others are waiting meanwhile
+BUDGET_SECONDS = 3.0  # of each figure, warm-up included: others are waiting meanwhile
 
 
-def measure(bench: Workbench, mixture: Mixture, report: Sequence[TaskData], settings: Settings, alone: bool) -> Speed:
-    """Take training and evaluation speed, latency and operations; ``alone``: nothing else runs here.
+def measure(
+    bench: Workbench, mixture: Mixture, report: Sequence[TaskData], settings: Settings, alone: Callable[[], bool]
+) -> Speed:
+    """Take evaluation and training speed, latency and operations.
 
-    The model's weights change.
+    The model's weights change. ``alone`` is asked at the end whether nothing else ran here meanwhile.
     """
-    training = _training(bench, mixture, settings)
     bench.model.eval()
+    evaluation_rate = _evaluation_rate(bench, report, settings.evaluation_batch_size)
     p50, p95 = _latency(bench, report)
+    steps = _training(bench, mixture, settings)
+    seconds = [step.seconds for step in steps]
+    operations = _flops_per_sample(bench, mixture)
     return Speed(
-        exclusive=alone,
+        exclusive=alone(),
         threads=torch.get_num_threads(),
-        training_samples_per_second=spread(training.samples, training.seconds),
-        training_tokens_per_second=spread(training.tokens, training.seconds),
-        training_step_seconds=spread(training.seconds),
-        data_wait_share=training.wait_share,
-        evaluation_samples_per_second=_evaluation_rate(bench, report, settings.evaluation_batch_size),
+        training_samples_per_second=spread([step.samples for step in steps], seconds),
+        training_tokens_per_second=spread([step.tokens for step in steps], seconds),
+        training_step_seconds=spread(seconds),
+        data_wait_share=sum(step.waited for step in steps) / sum(seconds),
+        evaluation_samples_per_second=evaluation_rate,
         latency_p50_seconds=p50,
         latency_p95_seconds=p95,
-        flops_per_sample=_flops_per_sample(bench, mixture),
+        flops_per_sample=operations,
     )
 
 
@@ -58,42 +66,46 @@ def spread(amounts: Sequence[float], per: Sequence[float] | None = None) -> Spre
     return Spread(median=median, lower=lower, upper=upper, count=len(values))
 
 
-@dataclass
-class _Steps:
-    """Measured training steps; seconds include the wait for data."""
-
-    samples: list[int] = field(default_factory=list)
-    tokens: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    waited: float = 0.0
-
-    @property
-    def wait_share(self) -> float:
-        return self.waited / sum(self.seconds)
+def _repeated(take: Callable[[], float], warm_up: int, repeats: int, fewest: int, budget: float) -> list[float]:
+    """Seconds of each call after the warm-up: of ``repeats``, or at least ``fewest`` when the budget is spent."""
+    times: list[float] = []
+    for _ in range(warm_up + repeats):
+        times.append(take())
+        if sum(times) > budget and len(times) >= warm_up + fewest:
+            break
+    return times[warm_up:]
 
 
-def _training(bench: Workbench, mixture: Mixture, settings: Settings) -> _Steps:
+@dataclass(frozen=True)
+class _Step:
+    """A measured training step; seconds include the wait for data."""
+
+    samples: int
+    tokens: int
+    seconds: float
+    waited: float
+
+
+def _training(bench: Workbench, mixture: Mixture, settings: Settings) -> list[_Step]:
     """Time steps on the first batches of the real mixture, with an optimiser of its own."""
     bench.model.train()
     stepper = Stepper(bench, settings, WARM_UP_STEPS + TRAINING_STEPS, mixture.forms)
     batches = _endless(mixture)
-    for batch in islice(batches, WARM_UP_STEPS):
-        stepper.step(batch.to(bench.device))
-    steps = _Steps()
-    for _ in range(TRAINING_STEPS):
+    steps: list[_Step] = []
+
+    def step() -> float:
         bench.synchronise()
         start = time.perf_counter()
         batch = next(batches)
         waited = time.perf_counter() - start
         stepper.step(batch.to(bench.device))
         bench.synchronise()
-        steps.seconds.append(time.perf_counter() - start)
-        steps.waited += waited
-        steps.samples.append(len(batch))
-        steps.tokens.append(batch.tokens)
-        if sum(steps.seconds) > BUDGET_SECONDS and len(steps.seconds) >= FEWEST_STEPS:
-            break
-    return steps
+        seconds = time.perf_counter() - start
+        steps.append(_Step(len(batch), batch.tokens, seconds, waited))
+        return seconds
+
+    _repeated(step, WARM_UP_STEPS, TRAINING_STEPS, FEWEST_STEPS, BUDGET_SECONDS)
+    return steps[WARM_UP_STEPS:]
 
 
 def _endless(mixture: Mixture) -> Iterator[Batch]:
@@ -115,26 +127,29 @@ def _flops_per_sample(bench: Workbench, mixture: Mixture) -> float | None:
 
 
 def _evaluation_rate(bench: Workbench, report: Sequence[TaskData], batch_size: int) -> float:
-    """Samples per second over all reporting examples, reckoned from one batch of typical length per task."""
+    """Samples per second over all reporting examples, reckoned from a batch of typical length per task."""
     seconds = 0.0
     for data in report:
-        batch = _typical(data, batch_size)
-        seconds += _seconds(bench, Answerer(bench, data), batch) / len(batch) * len(data)
+        answer = partial(_seconds, bench, Answerer(bench, data), _typical(data, batch_size))
+        times = _repeated(answer, 1, BATCHES, 1, BUDGET_SECONDS / len(report))
+        seconds += float(np.median(times)) / min(batch_size, len(data)) * len(data)
     return sum(map(len, report)) / seconds
 
 
 def _latency(bench: Workbench, report: Sequence[TaskData]) -> tuple[float, float]:
     """Median and 95th percentile of the time to answer one example, over all tasks in turn."""
     answerers = [Answerer(bench, data) for data in report]
-    times: list[float] = []
-    for number in range(len(report) + ANSWERS):  # one of each task to warm up
-        data, answerer = report[number % len(report)], answerers[number % len(report)]
-        index = number // len(report) % len(data)
+    numbers = count()
+
+    def answer() -> float:
+        turn, place = divmod(next(numbers), len(report))
+        data = report[place]
+        index = turn % len(data)
         batch = data.batch(np.array([index]), data.texts.first[data.kept[[index]]])
-        times.append(_seconds(bench, answerer, batch))
-        if sum(times) > BUDGET_SECONDS and len(times) >= len(report) + FEWEST_STEPS:
-            break
-    p50, p95 = np.percentile(times[len(report) :], (50, 95)).tolist()
+        return _seconds(bench, answerers[place], batch)
+
+    times = _repeated(answer, len(report), ANSWERS, FEWEST_STEPS, BUDGET_SECONDS)  # each task once to warm up
+    p50, p95 = np.percentile(times, (50, 95)).tolist()
     return p50, p95
 
 

@@ -5,6 +5,11 @@ What a machine cannot tell is None.
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,15 +34,45 @@ class Peak:
     allocated: int | None = None
     reserved: int | None = None
 
+    def or_higher(self, other: Peak) -> Peak:
+        """The higher one of each figure; one that is None does not count."""
+        return Peak(
+            _highest(self.resident, other.resident),
+            _highest(self.allocated, other.allocated),
+            _highest(self.reserved, other.reserved),
+        )
+
 
 class PeakMeter:
-    """Peak memory of this process since `start`; other processes do not count."""
+    """Peak memory of this process since `start`; other processes do not count.
+
+    What earlier phases left behind is given back first, or a peak would depend on what ran before: building
+    the cache, for instance.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
+        self._before = Peak()  # of this phase, up to its last pause
 
     def start(self) -> None:
         """Forget earlier peaks."""
+        self._before = Peak()
+        self._reset()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave out what happens inside."""
+        before = self.read()
+        yield
+        self._reset()
+        self._before = before
+
+    def read(self) -> Peak:
+        """The peak since `start`."""
+        return self._before.or_higher(self._read())
+
+    def _reset(self) -> None:
+        _give_memory_back(self.device)
         self._resettable = True
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
@@ -47,14 +82,25 @@ class PeakMeter:
         except OSError:
             self._resettable = False
 
-    def read(self) -> Peak:
-        """The peak since `start`."""
+    def _read(self) -> Peak:
         if self.device.type == "cuda":
             return Peak(
                 allocated=torch.cuda.max_memory_allocated(self.device),
                 reserved=torch.cuda.max_memory_reserved(self.device),
             )
         return Peak(resident=_peak_resident() if self._resettable else None)
+
+
+def _highest(*figures: int | None) -> int | None:
+    return max((figure for figure in figures if figure is not None), default=None)
+
+
+def _give_memory_back(device: torch.device) -> None:
+    gc.collect()
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc alone has it
+        trim(0)
 
 
 def _peak_resident() -> int | None:
@@ -67,7 +113,11 @@ def _peak_resident() -> int | None:
 
 
 def energy_joules(device: torch.device) -> float | None:
-    """Energy that a CUDA device has used since its driver was loaded, by NVML's counter."""
+    """Energy that a CUDA device has used since its driver was loaded, by NVML's counter.
+
+    The counter is the whole device's, and no process can tell who else uses the device now and then. So this is
+    None unless the driver itself keeps all others off (compute mode EXCLUSIVE_PROCESS).
+    """
     if device.type != "cuda":
         return None
     import pynvml
@@ -76,6 +126,8 @@ def energy_joules(device: torch.device) -> float | None:
         pynvml.nvmlInit()
         # Not by index: CUDA_VISIBLE_DEVICES renumbers devices for torch alone.
         handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        if pynvml.nvmlDeviceGetComputeMode(handle) != pynvml.NVML_COMPUTEMODE_EXCLUSIVE_PROCESS:
+            return None
         millijoules: int = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle)
     except pynvml.NVMLError:
         return None

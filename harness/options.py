@@ -29,9 +29,9 @@ class Options(BaseModel):
     weights: Path | None = None  # folder given by --weights
     cache: Path = Field(default_factory=default_cache)
     device: str = "auto"  # "auto": CUDA when there is one, else "cpu"
-    offline: bool = False  # never ask the hub for files
     threads: int = Field(default=1, ge=1)  # of torch, in the cell's process
     plugins: tuple[Path, ...] = ()  # files given by --plugin
+    replaces: str | None = None  # digest of the one result that the cell may delete (--overwrite)
 
 
 def read_options(path: Path) -> Options:

@@ -44,7 +44,7 @@ def record_failure(folder: CellFolder, state: State, reason: str, started_at: st
         method_title=title,
         method_paper=paper,
         state=state,
-        reason=reason,
+        reason=_without_folders(folder, reason),
         phase=status.phase,
         step=status.step,
         environment=environment(),
@@ -52,6 +52,18 @@ def record_failure(folder: CellFolder, state: State, reason: str, started_at: st
         finished_at=now(),
     )
     folder.finish(result)
+
+
+def _without_folders(folder: CellFolder, reason: str) -> str:
+    """The reason with paths below the user's folders made relative: a report may be shown to others."""
+    try:
+        options = read_options(folder.path / OPTIONS)
+    except RecordError:
+        return reason
+    for place in (options.data, options.weights, options.cache):
+        if place is not None:
+            reason = reason.replace(f"{place}/", "")
+    return reason
 
 
 def _method(folder: CellFolder, cell: Cell) -> tuple[str, str | None]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor
+from transformers import PretrainedConfig
 
 from harness.backbones import BackboneSpec, JointBackbone, on_meta
+from harness.backbones.specs import FAMILIES
 from methods import Method, TaskContext
 from reports.published_numbers import updated_percent
 from reports.record import Parameters
@@ -30,19 +33,20 @@ def count(
     kind: str,
     tasks: tuple[str, ...] | None = None,
     feature_width: int | None = None,
+    config: PretrainedConfig | None = None,
 ) -> Parameters:
     """Count on the meta device, without weights, in a fraction of a second.
 
     Parameters that are one object (BART's token table and output head) count once; the image encoder never
     counts. ``language_model`` includes the token rows that VL-BART adds. ``added_at_inference`` is what stays
     beside the backbone once the method has merged what it can. ``tasks`` and ``feature_width`` default to the
-    papers'.
+    papers', ``config`` to the backbone's usual one; that of a loaded language model counts what was loaded.
 
     Raises:
         ValueError: the method cannot serve this backbone.
         UserError: the backbone serves no suites of this kind.
     """
-    model = on_meta(spec, kind, feature_width)
+    model = on_meta(spec, kind, feature_width) if config is None else _like(spec, kind, feature_width, config)
     with torch.device("meta"):
         language_model, visual = _numbers(model.lm.parameters()), _numbers(model.visual.parameters())
         own = set(_tensors(model))
@@ -79,6 +83,11 @@ def table(
         if kind in spec.feature_widths
         for method in methods
     ]
+
+
+def suite_of(spec: BackboneSpec, kind: str) -> str:
+    """The suite that a kind of suite stands for in the table: an embedded backbone's, or the papers'."""
+    return kind if spec.embedded is None else EMBEDDED_SUITES[kind]
 
 
 def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor]:
@@ -122,6 +131,15 @@ def restore(model: JointBackbone, tensors: Mapping[str, Tensor]) -> None:
         _token_table(model).detach()[-len(rows) :] = rows
 
 
+def _like(spec: BackboneSpec, kind: str, feature_width: int | None, config: PretrainedConfig) -> JointBackbone:
+    """The shapes of a backbone that was loaded, on the meta device; its added tokens are in its configuration."""
+    family = FAMILIES[spec.family]
+    with torch.device("meta"):
+        model = family.joint(family.model(deepcopy(config)), feature_width or spec.feature_widths[kind])
+    model.random_rows = len(spec.added_tokens)
+    return model
+
+
 def _row(method: type[Method], spec: BackboneSpec, kind: str) -> dict[str, Any]:
     configured = method.configured(spec.family, kind, spec.name)
     counts = count(configured, spec, kind)
@@ -129,7 +147,7 @@ def _row(method: type[Method], spec: BackboneSpec, kind: str) -> dict[str, Any]:
     return {
         "method": method.name,
         "backbone": spec.name,
-        "suite": kind if spec.embedded is None else EMBEDDED_SUITES[kind],
+        "suite": suite_of(spec, kind),
         "trained": counts.trained,
         "stored": counts.stored,
         "added_at_inference": counts.added_at_inference,

@@ -2,7 +2,8 @@
 
 ``--overwrite`` decides about cells that have a result: ``never`` (the default) keeps them all, failed ones
 too; ``failed`` runs again whatever did not end well; ``always`` runs everything again. A cell without a
-result (never started, interrupted, its runner killed) runs in any case.
+result (never started, interrupted, its runner killed) runs in any case. An old result goes only when its cell
+starts again: the worker deletes it, under the cell's claim.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ from __future__ import annotations
 import statistics
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.catalogue import Catalogue
 from harness.cells import Cell
-from harness.claims import holder_of
+from harness.claims import Claim, Claimed, holder_of
 from harness.options import Options
-from harness.run_folder import CLAIM, OPTIONS, CellFolder, RunFolder, write_atomically
+from harness.run_folder import CLAIM, OPTIONS, CellFolder, RunFolder, make_folder, write_atomically
 from reports.record import RecordError, State, Status
 
 Overwrite = Literal["never", "failed", "always"]
@@ -32,6 +34,7 @@ class Planned:
     state: State
     reason: str | None = None
     finished: bool = False  # a result is there and stays
+    replaces: str | None = None  # digest of the result that goes when the cell runs
     seconds: float | None = None  # wall time of a finished cell
 
 
@@ -44,31 +47,33 @@ def plan(cells: Iterable[Cell], run: RunFolder, catalogue: Catalogue, overwrite:
     return [_plan_cell(cell, run, catalogue, overwrite) for cell in cells]
 
 
-def prepare(planned: Sequence[Planned], run: RunFolder, options: Options) -> list[CellFolder]:
-    """Write the folders of all cells that have no result, and return those to run.
+def prepare(planned: Sequence[Planned], options: Options) -> list[CellFolder]:
+    """Write the folders of the cells that have no result, and return those to run; nothing is deleted.
 
-    Folders that an earlier command planned for the same suite, backbone, method and seed, but with another
-    key and without any result, are removed: the report would show them as holes.
+    What other runners have claimed or finished since the plan was made is left as it is.
 
     Raises:
         UserError: the run folder cannot be written.
     """
+    waiting = [entry for entry in planned if not entry.finished and entry.state != "running"]
+    return [entry.folder for entry in waiting if _prepare_cell(entry, options)]
+
+
+def remove_stale(planned: Sequence[Planned], run: RunFolder) -> None:
+    """Remove what an earlier command planned for the same suite, backbone, method and seed with another key.
+
+    The report would show such folders as holes. Only for a runner that is alone in the run folder: they could
+    be another one's queue.
+
+    Raises:
+        UserError: a folder cannot be removed.
+    """
     current = {entry.folder.path for entry in planned}
-    stale = [folder for entry in planned for folder in _siblings(entry.folder) if folder.path not in current]
-    for folder in {folder.path: folder for folder in stale if _is_empty_plan(folder)}.values():
-        run.remove(folder)
-    jobs = []
-    for entry in planned:
-        if entry.finished or entry.state == "running":
-            continue
-        folder = entry.folder
-        folder.write_cell(entry.cell)
-        if entry.state == "planned":
-            folder.begin()
-            write_atomically(folder.path / OPTIONS, options.model_dump_json(indent=1))
-            jobs.append(folder)
-        folder.set_status(Status(state=entry.state, reason=entry.reason))
-    return jobs
+    siblings = {folder.path: folder for entry in planned for folder in _siblings(entry.folder)}
+    for path in siblings.keys() - current:
+        with suppress(Claimed), Claim(path / CLAIM):
+            if _is_empty_plan(siblings[path]):
+                run.remove(siblings[path])
 
 
 def counts(planned: Iterable[Planned]) -> dict[State, int]:
@@ -110,7 +115,27 @@ def _plan_cell(cell: Cell, run: RunFolder, catalogue: Catalogue, overwrite: Over
     unfit = catalogue.unfit(cell.kind, cell.backbone)
     if unfit:
         return Planned(cell, folder, "incompatible", unfit)
-    return Planned(cell, folder, "planned")
+    return Planned(cell, folder, "planned", replaces=folder.result_digest())
+
+
+def _prepare_cell(entry: Planned, options: Options) -> bool:
+    """Write the folder of one cell unless that became another runner's business; return whether to run it."""
+    folder = entry.folder
+    make_folder(folder.path)
+    try:
+        with Claim(folder.path / CLAIM):
+            digest = folder.result_digest()
+            if digest is not None and digest != entry.replaces:
+                return False
+            if digest is None:
+                folder.write_cell(entry.cell)
+                folder.set_status(Status(state=entry.state, reason=entry.reason))
+            if entry.state == "planned":
+                options = options.model_copy(update={"replaces": digest})
+                write_atomically(folder.path / OPTIONS, options.model_dump_json(indent=1))
+    except Claimed:
+        pass  # it is tried again when its turn comes: its holder may have been killed by then
+    return entry.state == "planned"
 
 
 def _kept(state: State, overwrite: Overwrite, missing: bool) -> bool:
@@ -136,10 +161,9 @@ def _siblings(folder: CellFolder) -> list[CellFolder]:
 
 def _is_empty_plan(folder: CellFolder) -> bool:
     """Whether a folder holds no more than an intention."""
-    if holder_of(folder.path / CLAIM) is not None:
-        return False
     try:
         status = folder.status()
-        return folder.result() is None and (status is None or status.state in ("planned", "unavailable"))
+        intended = status is None or status.state in ("planned", "unavailable", "incompatible")
+        return intended and folder.result_digest() is None
     except RecordError:
         return False

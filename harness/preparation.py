@@ -14,7 +14,7 @@ from harness.backbones.vision import ImageEncoder, load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell
 from harness.data import TaskData
-from harness.errors import Incompatible, Unavailable
+from harness.errors import Incompatible, Unavailable, UserError
 from harness.features import Features, features
 from harness.options import Options
 from harness.store import Progress, Store
@@ -47,20 +47,24 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         Unavailable: data or weights are not here.
         Incompatible: the method cannot serve the backbone.
         DataError: a data file is broken.
-        UserError: the device or precision cannot be used, or the cache cannot be written.
+        UserError: the device or precision cannot be used, the cache cannot be written, or data or weights are
+            not those that the cell was planned with.
     """
-    make_reproducible(options.threads)
     device = find_device(options.device)
+    make_reproducible(options.threads, device)
     catalogue = Catalogue(options.data, options.weights, options.plugins)
     tasks = [catalogue.task(name) for name in cell.tasks]
     for task in tasks:
         if reason := task.missing():
             raise Unavailable(reason)
+        if task.name in cell.data:
+            _compare(cell, task.name, task.fingerprint(), f"the data of {task.name}")
     spec = registry.get(cell.backbone)
     encoder = load_encoder(spec.encoder, options.weights).to(device)
+    _compare(cell, "encoder", encoder.fingerprint, f"the weights of image encoder {encoder.name}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
     bench = _build(cell, options, spec, method, encoder.width, device)
-    counts = parameters.count(method, spec, cell.kind, cell.tasks, encoder.width)
+    counts = parameters.count(method, spec, cell.kind, cell.tasks, encoder.width, bench.model.lm.config)
     store = Store(options.cache)
     reader = _Reader(cell, store, encoder, bench, progress)
     splits: dict[Role, list[TaskData]] = {}
@@ -69,6 +73,12 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         splits[role] = [reader.read(task, role) for task in tasks]
     seed_everything(cell.seed)
     return Prepared(bench, counts, store, splits["train"], splits.get("select", []), splits["report"])
+
+
+def _compare(cell: Cell, name: str, fingerprint: str, thing: str) -> None:
+    """Refuse what is not what the cell's key was made from; a cell without that fingerprint takes anything."""
+    if cell.data.get(name, fingerprint) != fingerprint:
+        raise UserError(f"{thing} changed since the run was planned; run the same command again")
 
 
 def _build(
@@ -81,7 +91,8 @@ def _build(
 ) -> Workbench:
     dtype = find_dtype(cell.settings.precision, device)
     seed_everything(cell.seed)
-    loaded = registry.load(spec, feature_width, options.weights, options.offline)
+    loaded = registry.load(spec, feature_width, options.weights)
+    _compare(cell, "backbone", loaded.fingerprint, f"the weights of {cell.backbone}")
     context = TaskContext(cell.tasks)
     try:
         method.attach(loaded.model, context)

@@ -43,6 +43,26 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a running cell says of itself, as people read it; empty where it says nothing."""
+
+    phase: str
+    step: str
+    loss: str
+    left: str
+
+
+def standing(status: Status) -> Standing:
+    """How far a cell is, in words."""
+    return Standing(
+        phase=status.phase or status.state,
+        step="" if status.step is None else f"{status.step}/{status.steps or '?'}",
+        loss="" if status.loss is None else f"{status.loss:.3f}",
+        left="" if status.seconds_left is None else duration(status.seconds_left),
+    )
+
+
 @dataclass
 class Tally:
     """Counts of the cells of a run."""
@@ -118,7 +138,7 @@ class Progress:
         """See `Watcher`."""
         self._running.pop(folder.path, None)
         self.tally.skipped += 1
-        self._say(f"skip   {self._labels[folder.path]}: another runner has it")
+        self._say(f"skip   {self._labels[folder.path]}: another runner has it or took it away")
 
     def tick(self) -> None:
         """See `Watcher`."""
@@ -160,26 +180,17 @@ class Progress:
 
     def _activity(self, path: Path) -> str:
         """What a cell is doing, in one line."""
-        status = _status(path)
-        words = [status.phase or status.state]
-        if status.step is not None:
-            words.append(f"step {status.step}/{status.steps or '?'}")
-        if status.loss is not None:
-            words.append(f"loss {status.loss:.3f}")
-        if status.seconds_left is not None:
-            words.append(f"{duration(status.seconds_left)} left")
-        return ", ".join(words)
+        now = standing(_status(path))
+        told = ((now.step, f"step {now.step}"), (now.loss, f"loss {now.loss}"), (now.left, f"{now.left} left"))
+        return ", ".join([now.phase, *(words for value, words in told if value)])
 
     def _picture(self) -> RenderableType:
         table = Table(box=None, padding=(0, 2, 0, 0))
         for title in ("cell", "phase", "step", "loss", "left"):
             table.add_column(title, header_style="dim", justify="left" if title in ("cell", "phase") else "right")
         for path in self._running:
-            status = _status(path)
-            step = "" if status.step is None else f"{status.step}/{status.steps or '?'}"
-            loss = "" if status.loss is None else f"{status.loss:.3f}"
-            left = "" if status.seconds_left is None else duration(status.seconds_left)
-            table.add_row(Text(self._labels[path]), status.phase or status.state, step, loss, left)
+            now = standing(_status(path))
+            table.add_row(Text(self._labels[path]), now.phase, now.step, now.loss, now.left)
         ended = self.tally.total - self.tally.left
         head = Table.grid(padding=(0, 2, 0, 0))
         head.add_row(ProgressBar(self.tally.total, ended, width=20), Text(self._summary()))

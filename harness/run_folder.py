@@ -1,16 +1,17 @@
 """The files of a run: atomic writes, the folder of one cell, the folder of the whole run (design section 8).
 
-    <run>/grid.yaml  environment.json
+    <run>/grid.yaml  environment.json  runners.lock
     <run>/cells/<suite>/<backbone>/<method>/seed-<n>--<key8>/
         cell.json  options.json  status.json  claim.json  log.txt      while and after it runs
         curve.jsonl  predictions.parquet  weights.safetensors  result.json
 
-``result.json`` is written last: a cell that has one has all its other files. No torch is imported here before
-weights are saved, so that planning and watching start fast.
+``result.json`` is written last: a cell that has one has all its other files. No torch is imported here, so that
+watching starts fast.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import os
@@ -28,7 +29,6 @@ from reports.record import RecordError, Result, Status, read_result, read_status
 
 if TYPE_CHECKING:
     import pandas
-    import torch
 
 CELL, STATUS, RESULT, OPTIONS = "cell.json", "status.json", "result.json", "options.json"
 CURVE, LOG, CLAIM = "curve.jsonl", "log.txt", "claim.json"
@@ -112,8 +112,16 @@ class CellFolder:
         path = self.path / RESULT
         return read_result(path) if path.exists() else None
 
+    def result_digest(self) -> str | None:
+        """Digest of ``result.json``, or None when there is none: tells one result of a cell from the next."""
+        path = self.path / RESULT
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
     def begin(self) -> None:
-        """Forget an earlier attempt's result, curve, predictions, weights and half-written files."""
+        """Forget an earlier attempt's result, curve, predictions, weights and half-written files.
+
+        Only for who holds the cell's claim.
+        """
         remains = [self.path / name for name in (RESULT, CURVE, PREDICTIONS, WEIGHTS)]  # result first
         for path in [*remains, *self.path.glob(".*.tmp")]:
             path.unlink(missing_ok=True)
@@ -127,22 +135,12 @@ class CellFolder:
         except OSError as error:
             raise _cannot_write(path, error) from error
 
-    def finish(
-        self,
-        result: Result,
-        predictions: pandas.DataFrame | None = None,
-        weights: dict[str, torch.Tensor] | None = None,
-    ) -> None:
-        """Store what the cell leaves behind: predictions and weights, then the result, then the status."""
+    def finish(self, result: Result, predictions: pandas.DataFrame | None = None) -> None:
+        """Store what the cell leaves behind: predictions, then the result, then the status."""
         if predictions is not None:
             table = io.BytesIO()
             predictions.to_parquet(table, index=False)
             write_atomically(self.path / PREDICTIONS, table.getvalue())
-        if weights is not None:
-            from safetensors.torch import save
-
-            content = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()})
-            write_atomically(self.path / WEIGHTS, content)
         write_atomically(self.path / RESULT, result.model_dump_json(indent=1))
         self.set_status(Status(state=result.state, reason=result.reason, phase=result.phase, step=result.step))
 
@@ -157,6 +155,11 @@ class RunFolder:
     def cells_path(self) -> Path:
         """Where the cells' folders lie."""
         return self.path / "cells"
+
+    @property
+    def runners_path(self) -> Path:
+        """The file that all runners of this folder share; see `harness.claims.present`."""
+        return self.path / "runners.lock"
 
     def create(self) -> None:
         """Make the folder and see that files can be written in it.

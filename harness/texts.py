@@ -12,7 +12,8 @@ import numpy as np
 from transformers import PreTrainedTokenizerFast
 
 from harness.store import Progress, Store, silent
-from tasks import DataError, Example, Role, Task
+from tasks import Example, Role, Task
+from tasks.targets import weighted_targets
 
 BLOCK = 1000  # texts tokenised at once
 
@@ -58,15 +59,10 @@ class Texts:
 def scored_targets(example: Example) -> list[tuple[str, float]]:
     """Targets with their weights; without scored targets one empty target of weight 0 (model-facts 4.1).
 
-    Targets that came without weights count one each.
-
     Raises:
         DataError: there are weights, but not one for each target.
     """
-    weights = example.weights or (1.0,) * len(example.targets)
-    if len(weights) != len(example.targets):
-        raise DataError(f"example {example.id!r}: {len(example.targets)} targets but {len(weights)} weights")
-    scored = [(target, weight) for target, weight in zip(example.targets, weights, strict=True) if weight > 0]
+    scored = [(target, weight) for target, weight in weighted_targets(example) if weight > 0]
     return scored or [("", 0.0)]
 
 

@@ -54,7 +54,6 @@ class Trained:
 
     steps: int
     selected_epoch: int | None  # counted from 1; None without any epoch
-    selection_seconds: float
 
 
 def batch_loss(logits: Tensor, labels: Tensor, weights: Tensor, form: str) -> Tensor:
@@ -146,7 +145,7 @@ def train(bench: Workbench, mixture: Mixture, settings: Settings, hooks: Hooks) 
     """Train for all epochs; with ``hooks.select`` put back the weights of the (first) best epoch.
 
     Raises:
-        Diverged: a loss is infinite or not a number.
+        Diverged: a loss or a trained weight is infinite or not a number, or no epoch's score is a number.
     """
     steps = settings.epochs * mixture.steps_per_epoch
     stepper = Stepper(bench, settings, steps, mixture.forms)
@@ -162,10 +161,18 @@ def train(bench: Workbench, mixture: Mixture, settings: Settings, hooks: Hooks) 
             bench.model.eval()
             best.offer(epoch + 1, hooks.select)
     bench.model.eval()
-    if hooks.select is None:
-        return Trained(steps, settings.epochs or None, 0.0)
-    best.restore()
-    return Trained(steps, best.epoch, best.seconds)
+    selected = settings.epochs or None
+    if hooks.select is not None and selected is not None:
+        selected = best.restore()
+    _check_weights(stepper.parameters, steps)
+    return Trained(steps, selected)
+
+
+def _check_weights(parameters: list[nn.Parameter], steps: int) -> None:
+    """The loss of a step tells nothing of what the step itself did, so the last one needs a look of its own."""
+    finite = [parameter.detach().isfinite().all() for parameter in parameters]
+    if finite and not torch.stack(finite).all():
+        raise Diverged(f"after {steps} steps trained weights are infinite or not numbers")
 
 
 class _Best:
@@ -176,19 +183,20 @@ class _Best:
         self.epoch: int | None = None
         self.value = -math.inf
         self.copies: list[Tensor] = []
-        self.seconds = 0.0
 
     def offer(self, epoch: int, select: Callable[[], float]) -> None:
-        start = time.perf_counter()
         value = select()
         if value > self.value:
             self.epoch, self.value = epoch, value
             self.copies = [parameter.detach().clone() for parameter in self.parameters]
-        self.seconds += time.perf_counter() - start
 
-    def restore(self) -> None:
-        for parameter, copy in zip(self.parameters, self.copies, strict=False):  # no copies without an epoch
+    def restore(self) -> int:
+        """Put the copy back and return its epoch."""
+        if self.epoch is None:
+            raise Diverged("no epoch can be selected: not one scored a number on the selection split")
+        for parameter, copy in zip(self.parameters, self.copies, strict=True):
             parameter.data.copy_(copy)
+        return self.epoch
 
 
 class _Ledger:

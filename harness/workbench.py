@@ -75,10 +75,10 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def make_reproducible(threads: int) -> None:
+def make_reproducible(threads: int, device: torch.device) -> None:
     """Fix the number of threads, forbid TF32, and on a CPU ask for deterministic kernels."""
     torch.set_num_threads(threads)
     torch.set_float32_matmul_precision("highest")
-    if not torch.cuda.is_available():
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.backends.cudnn.allow_tf32 = False  # of convolutions, on by default
+    torch.use_deterministic_algorithms(device.type == "cpu", warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]

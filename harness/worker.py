@@ -35,13 +35,13 @@ def work(path: Path, entry: str = ENTRY) -> int:
 
     Raises:
         UserError: the folder cannot be written.
-        RecordError: the folder holds no cell.
+        RecordError: the folder holds no cell, or a result without readable options.
     """
     folder = CellFolder(path)
     folder.cell()
     try:
         with Claim(folder.path / CLAIM):
-            if folder.result() is not None:
+            if _is_finished(folder):
                 return TAKEN
             with _written_to(folder.path / LOG):
                 _attempt(folder, entry)
@@ -57,6 +57,12 @@ def child(path: Path, entry: str, devices: str | None) -> None:
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     sys.exit(work(path, entry))
+
+
+def _is_finished(folder: CellFolder) -> bool:
+    """Whether the cell has a result other than the one that it was told to replace."""
+    digest = folder.result_digest()
+    return digest is not None and digest != read_options(folder.path / OPTIONS).replaces
 
 
 def _attempt(folder: CellFolder, entry: str) -> None:

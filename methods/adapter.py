@@ -39,8 +39,17 @@ class SingleAdapter(Method):
     reduction_factor: int = Field(8, ge=1, description="width of the model over width of the bottleneck")
 
     def attach(self, model: Backbone, context: TaskContext) -> None:
-        """Put an adapter on every site."""
+        """Put an adapter on every site.
+
+        Raises:
+            ValueError: the bottleneck would have no unit.
+        """
         for site in model.sites:
-            around(site, model.initialise(Bottleneck(site.width, site.width // self.reduction_factor)))
+            rank = site.width // self.reduction_factor
+            if rank == 0:
+                raise ValueError(
+                    f"reduction_factor ({self.reduction_factor}) leaves no bottleneck at width {site.width}"
+                )
+            around(site, model.initialise(Bottleneck(site.width, rank)))
         if model.family == "bart":
             unfreeze_norms(model)

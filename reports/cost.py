@@ -83,7 +83,12 @@ TIMES: tuple[Measure, ...] = (
     ("Training", "training_seconds", duration, ""),
     ("Selection", "selection_seconds", duration, "scoring the selection split"),
     ("Evaluation", "evaluation_seconds", duration, "scoring the reporting split"),
-    ("Measurement", "measurement_seconds", duration, "the short phase that takes speed and memory"),
+    (
+        "Measurement",
+        "measurement_seconds",
+        duration,
+        "the short phase that takes speed; memory is taken in training and evaluation",
+    ),
     ("Total", "total_seconds", duration, ""),
     ("Energy (J)", "energy_joules", significant, "counter of the device"),
 )

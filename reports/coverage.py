@@ -45,7 +45,7 @@ def reasons(run: Run) -> Table | None:
     rows = []
     for (suite, backbone, state, reason), cells in alike.items():
         labels = list(dict.fromkeys(cell["label"] for cell in cells))
-        methods = ", ".join(labels[:_SHOWN_LABELS])
+        methods = "; ".join(labels[:_SHOWN_LABELS])  # a label may hold a comma
         if len(labels) > _SHOWN_LABELS:
             methods += f" and {len(labels) - _SHOWN_LABELS} more"
         texts = [text_cell(text) for text in (suite, backbone, state, reason, methods)]

@@ -34,17 +34,39 @@ def export_frame(frame: pd.DataFrame, folder: Path, name: str) -> None:
 
 
 def table_to_csv(table: Table) -> str:
-    """A table as CSV: numbers in full precision where a cell has one, else the text; holes are empty."""
+    """A table as CSV: numbers in full precision where a cell has one, else the text; holes are empty.
+
+    The columns of the page, with what it shows beside a value in columns of their own: "(detail)" is what stands
+    below it, such as a method's name, "(shown)" the printed value with its deviation and marks, "row" the row's kind.
+    """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow([guarded(column.title) for column in table.columns] + ["row"])
+    extras = [_extras(table, index) for index in range(len(table.columns))]
+    titles = [
+        title
+        for column, more in zip(table.columns, extras, strict=True)
+        for title in (column.title, *(f"{column.title} ({name})" for name in more))
+    ]
+    writer.writerow([*map(guarded, titles), "row"])
     for row in table.rows:
-        values = [_value(cell.value, cell.text) for cell in row.cells]
+        values = []
+        for cell, more in zip(row.cells, extras, strict=True):
+            beside = {"detail": cell.detail, "shown": f"{cell.text}{cell.symbols}" if present(cell.value) else ""}
+            values += [_value(cell.value, cell.text), *(guarded(beside[name]) for name in more)]
         writer.writerow([*values, row.kind])
     return buffer.getvalue()
 
 
+def _extras(table: Table, index: int) -> list[str]:
+    """What else a column holds: details, and printed values that say more than the number."""
+    cells = [row.cells[index] for row in table.rows]
+    more = ["detail"] if any(cell.detail for cell in cells) else []
+    return [*more, "shown"] if any("±" in cell.text or cell.symbols for cell in cells) else more
+
+
 def _value(value: float | str | None, text: str) -> str:
-    if not present(value):
+    if value is None or not present(value):
         return ""
-    return guarded(text) if isinstance(value, str) else repr(value)
+    if isinstance(value, str):
+        return guarded(text)
+    return str(int(value)) if float(value).is_integer() else repr(value)

@@ -165,7 +165,7 @@ def _environment(environment: Mapping[str, Any]) -> Table | None:
     for name, value in flat({k: v for k, v in environment.items() if k != "command"}).items():
         title = _NAMES.get(name, name.replace("packages_", "Package: ").replace("_", " "))
         text = size(float(value)) if name == "memory_bytes" and isinstance(value, int | float) else literal(value)
-        if present(value):
+        if present(value) and value != []:
             rows.append(Row((text_cell(plain(title[:1].upper() + title[1:])), text_cell(plain(text)))))
     columns = (Column("What", "left"), Column("Value", "left"))
     return Table("environment", "Environment", columns, tuple(rows)) if rows else None

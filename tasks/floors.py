@@ -17,7 +17,9 @@ from collections.abc import Iterator, Sequence
 
 from tasks.base import Example, Task
 from tasks.metrics.constant_caption import ConstantCaption
+from tasks.targets import weighted_targets
 
+VERSION = "1"  # changes whenever the same examples could get other floors
 FIRST_WORDS = 6
 CANDIDATES = 4000
 IMAGES = 300
@@ -25,13 +27,13 @@ IMAGES = 300
 Key = tuple[str, ...]
 
 
-def floors(task: Task) -> dict[str, float | None]:
-    """Return the score of each floor on the reporting examples, as raw fractions.
+def floors(task: Task, report: Sequence[Example] | None = None) -> dict[str, float | None]:
+    """Return the score of each floor on ``report``, by default all reporting examples, as raw fractions.
 
     Raises:
-        DataError: a file of the task is missing or broken.
+        DataError: a file of the task is missing or broken, or an example's targets and weights do not fit.
     """
-    train, report = task.examples("train"), task.examples("report")
+    train, report = task.examples("train"), task.examples("report") if report is None else report
     captions = task.card.metric.name == "cider"
     constant = _best_caption(train) if captions else _heaviest(_weights(train))
     result: dict[str, float | None] = {
@@ -47,7 +49,7 @@ def _weights(examples: Sequence[Example]) -> Counter[str]:
     """Total weight of each target."""
     total: Counter[str] = Counter()
     for example in examples:
-        for target, weight in zip(example.targets, example.weights, strict=True):
+        for target, weight in weighted_targets(example):
             total[target] += weight  # type: ignore[assignment]  # counters of fractions are fine
     return total
 

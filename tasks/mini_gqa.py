@@ -22,20 +22,20 @@ RELATIONS: dict[str, tuple[tuple[str, ...], Relation]] = {
 _OPPOSITES = (("left", "right"), ("above", "below"))
 
 
-def _named(scene: Scene, generator: random.Random) -> list[tuple[Item, str]]:
-    """Every item that can be named without doubt, with one of its names."""
+def _named(scene: Scene, generator: random.Random, without: str | None = None) -> list[tuple[Item, str]]:
+    """Every item that can be named without doubt, with one of its names; one attribute may be left out."""
     named = []
     for item in scene.items:
-        options = unique(scene, item)
+        options = unique(scene, item, without)
         if options:
             named.append((item, generator.choice(options).say(generator)))
     return named
 
 
-def _only(scene: Scene, relation: str, other: Item, wanted: Description, skip: Item | None = None) -> Item | None:
+def _only(scene: Scene, relation: str, other: Item, wanted: Description) -> Item | None:
     """The one item that fits and stands in the relation to the other, if there is exactly one."""
     holds = RELATIONS[relation][1]
-    found = [item for item in wanted.among(scene) if item not in (other, skip) and holds(item, other)]
+    found = [item for item in wanted.among(scene) if item != other and holds(item, other)]
     return found[0] if len(found) == 1 else None
 
 
@@ -64,8 +64,8 @@ def ask_two_steps(scene: Scene, generator: random.Random) -> Question | None:
                 if middle is None:
                     continue
                 for far, (far_words, _) in RELATIONS.items():
-                    item = _only(scene, far, middle, Description(), skip=first)
-                    if item is not None:
+                    item = _only(scene, far, middle, Description())
+                    if item is not None and item != first:
                         inner = f"the {wanted.say(generator)} {generator.choice(near_words)} the {name}"
                         text = f"what {attribute} is the object {generator.choice(far_words)} {inner}?"
                         found.append((text, getattr(item, attribute)))
@@ -95,22 +95,18 @@ def ask_choose(scene: Scene, generator: random.Random) -> Question | None:
                 first, second = generator.sample(pair, 2)
                 for relation in pair:
                     if RELATIONS[relation][1](one, other):
-                        where = {"left": "left of", "right": "right of"}
-                        choice = f"{where.get(first, first)} or {where.get(second, second)}"
-                        found.append((f"is the {name} {choice} the {other_name}?", relation))
+                        found.append((f"where is the {name} from the {other_name}, {first} or {second}?", relation))
     return balanced(found, "choose", generator)
 
 
 def ask_compare(scene: Scene, generator: random.Random) -> Question | None:
-    """Do two named items share an attribute?"""
+    """Do two named items share an attribute? Named without that attribute, or the words would tell."""
     found = []
-    named = _named(scene, generator)
-    for one, name in named:
-        for other, other_name in named:
-            for attribute in ("colour", "shape", "size"):
-                # Named by that attribute, the answer would be in the question.
-                spoken = {getattr(one, attribute), getattr(other, attribute)} & set(f"{name} {other_name}".split())
-                if one != other and not spoken:
+    for attribute in ("colour", "shape", "size"):
+        named = _named(scene, generator, without=attribute)
+        for one, name in named:
+            for other, other_name in named:
+                if one != other:
                     text = f"do the {name} and the {other_name} have the same {attribute}?"
                     found.append((text, "yes" if getattr(one, attribute) == getattr(other, attribute) else "no"))
     return balanced(found, "compare", generator)
@@ -139,7 +135,9 @@ def ask_logic(scene: Scene, generator: random.Random) -> Question | None:
         for _ in range(2):
             nothing = absent(scene, generator)
             item = generator.choice(scene.items)
-            present = Description(colour=item.colour, shape=item.shape)
+            # A size as often as in absent descriptions, or the words would give the answer away.
+            size = item.size if generator.random() < 0.4 else None
+            present = Description(size, item.colour, item.shape)
             chosen = present if nothing is None or generator.random() < 0.5 else nothing
             truths.append(chosen is present)
             names.append(a(chosen.say(generator)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -19,13 +19,18 @@ class JointBart(JointBackbone):
     """Joint encoder for every checkpoint of transformers' BART classes."""
 
     family = "bart"
-    # From facebook/bart-base; the forced tokens are pinned because library versions differ in them.
-    published_generation: ClassVar[Mapping[str, Any]] = {
-        "early_stopping": True,
-        "no_repeat_ngram_size": 3,
-        "forced_bos_token_id": None,
-        "forced_eos_token_id": None,
-    }
+
+    def published_generation(self) -> Mapping[str, Any]:
+        """Those of facebook/bart-base with the forced tokens of the papers' library (model-facts 3.3).
+
+        It forces ``</s>`` at the last position and nothing at the first; later versions differ.
+        """
+        return {
+            "early_stopping": True,
+            "no_repeat_ngram_size": 3,
+            "forced_bos_token_id": None,
+            "forced_eos_token_id": self.lm.config.eos_token_id,
+        }
 
     def new_norm(self) -> nn.Module:
         """Layer norm with bias, eps 1e-5."""
@@ -35,6 +40,10 @@ class JointBart(JointBackbone):
         """N(0, 0.02) and zero biases, as BART's own initialiser does to every new module."""
         initialise_normal(module, self.lm.config.init_std)
         return module
+
+    def head(self, states: Tensor) -> Tensor:
+        """The tied token table and a bias that does not train."""
+        return self.lm.lm_head(states) + self.lm.final_logits_bias
 
     def run_encoder(self, prompts: list[Tensor], ids: Tensor, visual: Tensor, mask: Tensor) -> Tensor:
         """See `JointBackbone.run_encoder`."""

@@ -28,20 +28,23 @@ class JointBackbone(nn.Module, ABC):
     """
 
     family: ClassVar[str]
-    published_generation: ClassVar[Mapping[str, Any]]  # settings of the published checkpoint's generation
 
     def __init__(self, lm: PreTrainedModel, feature_width: int, generation: Mapping[str, Any] | None = None) -> None:
         """``generation`` overrides single settings of the published checkpoint's generation."""
         super().__init__()
-        self.generation = {**self.published_generation, **(generation or {})}
         self.random_rows = 0  # last rows of the token table that no checkpoint holds: added and drawn at random
         self.lm = lm.requires_grad_(False)
+        self.generation = {**self.published_generation(), **(generation or {})}
         self.width: int = lm.config.d_model
         self.visual = VisualEmbedding(feature_width, self.width, self.new_norm)
         self.initialise(self.visual)
         self.prompts = nn.ModuleList()
         self.sites: tuple[Site, ...] = tuple(self.site_table())
         self.own_modules = tuple(self.modules())  # what is here before a method attaches
+
+    @abstractmethod
+    def published_generation(self) -> Mapping[str, Any]:
+        """Settings of the published checkpoint's generation."""
 
     @abstractmethod
     def new_norm(self) -> nn.Module:
@@ -63,6 +66,10 @@ class JointBackbone(nn.Module, ABC):
         s = p + l + i·n.
         """
 
+    @abstractmethod
+    def head(self, states: Tensor) -> Tensor:
+        """Logits (..., vocabulary) of the decoder's states (..., width), as the language model computes them."""
+
     def encode(self, ids: Tensor, mask: Tensor, features: Tensor) -> tuple[BaseModelOutput, Tensor]:
         """Read text and images: ids, mask (b, l), features (b, i, n, feature width).
 
@@ -79,12 +86,25 @@ class JointBackbone(nn.Module, ABC):
         states, mask = self.encode(ids, mask, features)
         # Given labels, transformers would compute a loss of its own besides the trainer's.
         decoder_ids = self.lm.prepare_decoder_input_ids_from_labels(labels)  # type: ignore[operator]
-        return self._decode(states, mask, decoder_ids)  # (b, t, vocabulary)
+        return self.lm(
+            encoder_outputs=states, attention_mask=mask, decoder_input_ids=decoder_ids, use_cache=False
+        ).logits
 
     def next_token_logits(self, ids: Tensor, mask: Tensor, features: Tensor, decoder_ids: Tensor) -> Tensor:
-        """Logits (b, vocabulary) after the decoder has read decoder_ids (b, t)."""
+        """Logits (b, vocabulary) after the decoder has read decoder_ids (b, t).
+
+        The head computes in the weights' own precision also under autocast: bfloat16 has so few digits that
+        different tokens often get the same logit.
+        """
         states, mask = self.encode(ids, mask, features)
-        return self._decode(states, mask, decoder_ids)[:, -1]
+        read = self.lm.get_decoder()(
+            input_ids=decoder_ids,
+            encoder_hidden_states=states.last_hidden_state,
+            encoder_attention_mask=mask,
+            use_cache=False,
+        ).last_hidden_state
+        with torch.autocast(read.device.type, enabled=False):
+            return self.head(read[:, -1].to(self.lm.get_output_embeddings().weight.dtype))
 
     @torch.no_grad()
     def generate(self, ids: Tensor, mask: Tensor, features: Tensor, beams: int, max_length: int) -> Tensor:
@@ -101,9 +121,3 @@ class JointBackbone(nn.Module, ABC):
             do_sample=False,
             **settings,
         )
-
-    def _decode(self, states: BaseModelOutput, mask: Tensor, decoder_ids: Tensor) -> Tensor:
-        """Logits (b, t, vocabulary) at every position of decoder_ids (b, t)."""
-        return self.lm(
-            encoder_outputs=states, attention_mask=mask, decoder_input_ids=decoder_ids, use_cache=False
-        ).logits

@@ -1,7 +1,8 @@
-"""Building backbones: without weights on torch's meta device, or with weights from disk, cache or hub.
+"""Building backbones: without weights on torch's meta device, or with weights from this machine's disk.
 
 A hub backbone (``bart-base``) is read from a local folder or the Hugging Face cache; an embedded one
-(``mini-bart``) ships with the project. Only safetensors are read, and no code from a checkpoint is ever run.
+(``mini-bart``) ships with the project. Nothing is downloaded, only safetensors are read, and no code from a checkpoint
+is ever run.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, OfflineModeIsEnabled
+from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import GenerationConfig, PreTrainedTokenizerFast
@@ -103,14 +103,14 @@ def fingerprint(spec: BackboneSpec, weights: Path | None = None) -> str:
     Raises:
         Unavailable: they are not there.
     """
-    return _fingerprint(_folder(spec, weights, offline=True))
+    return _fingerprint(_folder(spec, weights))
 
 
-def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None, offline: bool = False) -> LoadedBackbone:
+def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None) -> LoadedBackbone:
     """Build a backbone with pre-trained weights; dropout is on only after ``model.train()``.
 
     `FILES` in ``weights``/<name> come first; without them an embedded backbone is read from the project and a
-    hub backbone from the Hugging Face cache or, unless ``offline`` or HF_HUB_OFFLINE is set, from the hub.
+    hub backbone from the Hugging Face cache.
     What is not pre-trained (a hub backbone's visual embedding) is drawn from torch's global generator; the
     rows of added tokens are drawn from a generator of their own, so they are the same in every run.
 
@@ -118,7 +118,7 @@ def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None, of
         Unavailable: the weights are not there.
         UserError: a file does not hold what this backbone needs.
     """
-    folder = _folder(spec, weights, offline)
+    folder = _folder(spec, weights)
     try:
         if spec.embedded is not None:
             model, tokenizer = _load_embedded(spec, folder, feature_width)
@@ -130,19 +130,12 @@ def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None, of
     return LoadedBackbone(model.eval(), tokenizer, _fingerprint(folder))
 
 
-def _folder(spec: BackboneSpec, weights: Path | None, offline: bool) -> Path:
-    """Find the folder with `FILES`, downloading if allowed."""
+def _folder(spec: BackboneSpec, weights: Path | None) -> Path:
+    """The folder with `FILES`."""
     reason = missing(spec, weights)
-    local = _local(spec, weights)
-    if local is not None:
-        if reason:
-            raise Unavailable(reason)
-        return local
-    offline = offline or reason is None  # what is cached needs no network
-    try:
-        return Path(snapshot_download(spec.hub, allow_patterns=list(FILES), local_files_only=offline))
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled, HfHubHTTPError, OSError) as error:
-        raise Unavailable(reason or str(error)) from error
+    if reason:
+        raise Unavailable(reason)
+    return _local(spec, weights) or Path(str(try_to_load_from_cache(spec.hub, WEIGHTS))).parent
 
 
 def _local(spec: BackboneSpec, weights: Path | None) -> Path | None:

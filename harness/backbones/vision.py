@@ -106,7 +106,7 @@ def missing(name: str, weights: Path | None = None) -> str | None:
 
 
 def fingerprint(name: str, weights: Path | None = None) -> str:
-    """Digest of an encoder's weights and of how its features are made; that of the loaded `ImageEncoder`.
+    """Digest of an encoder's files and of how its features are made; that of the loaded `ImageEncoder`.
 
     Raises:
         Unavailable: its weights are not here.
@@ -160,7 +160,7 @@ def _folder(spec: EncoderSpec, weights: Path | None) -> Path | None:
 
 def _fingerprint(spec: EncoderSpec, folder: Path) -> str:
     digest = hashlib.sha256(f"{spec.name}/{spec.layer}/{GRID}".encode())
-    with (folder / "model.safetensors").open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for name in FILES:
+        with (folder / name).open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()[:16]

@@ -24,6 +24,7 @@ Set = Annotated[
     typer.Option("--set", help="Override: settings.epochs=2, or lora-single.rank=4. May be repeated."),
 ]
 Limit = Annotated[int | None, typer.Option(min=1, help="Examples per task and split; scores compare no more.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Precision = Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")]
 Data = Annotated[Path | None, typer.Option(envvar="HARNESS_DATA", help="Folder with the data of the real suites.")]
 Weights = Annotated[Path | None, typer.Option(help="Folder with a backbone's weights, instead of the hub's.")]
@@ -53,6 +54,7 @@ def choose(
     overrides: list[str] | None,
     limit: int | None,
     precision: str,
+    device: str,
 ) -> Choice:
     """Put the filters and overrides of the command line together.
 
@@ -70,7 +72,7 @@ def choose(
         raise UserError(f"--seeds {seeds}: give whole numbers separated by commas, such as 0,1,2") from error
     if any(number < 0 for number in numbers):
         raise UserError(f"--seeds {seeds}: a seed is at least 0")
-    return Choice(split(suites), split(backbones), split(methods), numbers, tuple(overrides or ()), settings)
+    return Choice(split(suites), split(backbones), split(methods), numbers, tuple(overrides or ()), settings, device)
 
 
 def checked_data(data: Path | None) -> Path | None:

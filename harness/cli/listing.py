@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.table import Table
@@ -16,8 +16,16 @@ from harness.cli import flags
 from harness.errors import NothingMatched, UserError, unknown
 from harness.expand import is_pattern, matching
 
+if TYPE_CHECKING:
+    from harness.backbones.specs import BackboneSpec
+    from methods.base import Method
+
 Row = dict[str, Any]
 Kind = Literal["methods", "tasks", "suites", "backbones", "grids"]
+COUNTED = (  # fields of `params --json`, in their order
+    *("method", "backbone", "suite", "trained", "stored", "added_at_inference", "frozen_extra", "total"),
+    *("updated_percent", "published_percent"),
+)
 
 
 def list_plugins(
@@ -52,26 +60,47 @@ def params(
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> int:
     """Print parameter counts and updated parameters (%) of each method, as the papers define them."""
-    from harness.parameters import table
-
     catalogue = Catalogue(plugins=flags.resolved(plugin))
     names = _select("method", methods, catalogue.methods.names())
     specs = [catalogue.backbones[name] for name in _select("backbone", backbones, list(catalogue.backbones))]
-    rows = table([catalogue.methods.get(name) for name in names], specs)
+    rows = _counted([catalogue.methods.get(name) for name in names], specs)
     wanted = flags.split(suites)
     for pattern in wanted:
         if not any(matching(pattern, [row["suite"]]) for row in rows):
             raise UserError(f"--suites: {unknown('suite', pattern, {row['suite'] for row in rows})}")
     rows = [row for row in rows if not wanted or any(matching(p, [row["suite"]]) for p in wanted)]
-    if as_json:
-        typer.echo(json.dumps(rows, indent=1))
-    elif as_csv:
-        typer.echo(_csv(rows), nl=False)
-    elif as_markdown:
-        typer.echo(_markdown([_readable(row) for row in rows]))
+    if as_json or as_csv:  # for programs: the documented fields, all of them filled
+        counted = [row for row in rows if "note" not in row]
+        for row in rows:
+            if "note" in row:
+                typer.echo(f"warning: {row['method']} on {row['backbone']} is left out: {row['note']}", err=True)
+        typer.echo(json.dumps(counted, indent=1) if as_json else _csv(counted), nl=as_json)
+        return 0
+    if any("note" in row for row in rows):
+        rows = [row | {"note": row.get("note")} for row in rows]
+    readable = [_readable(row) for row in rows]
+    if as_markdown:
+        typer.echo(_markdown(readable))
     else:
-        _show([_readable(row) for row in rows])
+        _show(readable)
     return 0
+
+
+def _counted(methods: Sequence[type[Method]], specs: Sequence[BackboneSpec]) -> list[Row]:
+    """The table of counts; where a method cannot serve a backbone, its row has a note in place of numbers."""
+    from harness.parameters import suite_of, table
+
+    rows: list[Row] = []
+    for spec in specs:
+        for kind in spec.feature_widths:
+            for method in methods:
+                try:
+                    rows += table([method], [spec], [kind])
+                except ValueError as error:
+                    names = {"method": method.name, "backbone": spec.name, "suite": suite_of(spec, kind)}
+                    reason = " ".join(str(error).split())
+                    rows.append(dict.fromkeys(COUNTED) | names | {"note": f"incompatible: {reason}"})
+    return rows
 
 
 def _methods(catalogue: Catalogue) -> list[Row]:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from harness.catalogue import Catalogue
 from harness.cli import flags
-from harness.engines.local import cpu_slots
+from harness.engines.local import find_slots
 from harness.expand import Choice, expand
 from harness.grid import GridFile, load_grid
 from harness.options import Options
@@ -42,16 +42,18 @@ def plan(
     weights: flags.Weights = None,
     output: flags.Output = None,
     jobs: flags.Jobs = None,
+    device: flags.Device = "auto",
     precision: flags.Precision = "",
     overwrite: flags.OverwriteFlag = "never",
     plugin: flags.Plugins = None,
     as_json: flags.Json = False,
 ) -> int:
     """Show what `run` with the same options would do. Writes nothing."""
-    choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision)
+    choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision, device)
     weights = weights.resolve() if weights else None
-    options = Options(data=flags.checked_data(data), weights=weights, plugins=flags.resolved(plugin))
-    return show(resolve(grid, choice, options, output, overwrite), jobs, as_json)
+    plugins = flags.resolved(plugin)
+    options = Options(data=flags.checked_data(data), weights=weights, device=device, plugins=plugins)
+    return show(resolve(grid, choice, options, output, overwrite), device, jobs, as_json)
 
 
 def resolve(grid: str, choice: Choice, options: Options, output: Path | None, overwrite: Overwrite) -> Work:
@@ -66,7 +68,7 @@ def resolve(grid: str, choice: Choice, options: Options, output: Path | None, ov
     return Work(file, folder, make_plan(cells, folder, catalogue, overwrite))
 
 
-def show(work: Work, jobs: int | None, as_json: bool) -> int:
+def show(work: Work, device: str, jobs: int | None, as_json: bool) -> int:
     """Print a plan."""
     if as_json:
         rows = [
@@ -92,7 +94,7 @@ def show(work: Work, jobs: int | None, as_json: bool) -> int:
         table.add_row(entry.state, label(entry.cell), entry.reason or "")
     out.print(table)
     states = counts(work.planned)
-    slots = len(cpu_slots(jobs, states.get("planned", 0)))
+    slots = len(find_slots(device, jobs, states.get("planned", 0)))
     seconds = estimate_seconds(work.planned, slots)
     about = f"; about {duration(seconds)} with {slots} jobs" if seconds else ""
     out.print(f"{', '.join(f'{number} {state}' for state, number in states.items())}{about}", soft_wrap=True)

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.errors import UserError
+
 
 def pretrain(
     output: Annotated[
@@ -22,9 +24,13 @@ def pretrain(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of initialisation and dropout.")] = 0,
     threads: Annotated[int, typer.Option(min=1, help="Threads on the CPU.")] = 1,
-    steps_share: Annotated[float, typer.Option(help="Share of every stage's steps, to try the command out.")] = 1.0,
+    steps_share: Annotated[
+        float, typer.Option(min=0.0, help="Share of every stage's steps, to try the command out; needs --output.")
+    ] = 1.0,
 ) -> None:
     """Pre-train tokenizer, image encoder and language model on the generated world (resumable)."""
+    if steps_share != 1.0 and output is None:
+        raise UserError("--steps-share is for trying out: give --output, so that the shipped weights stay")
     import torch
 
     from harness.backbones.vision import EMBEDDED

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import typer
 
 from harness.cli import listing, planning, pretraining, running, watching
-from harness.errors import UserError
+from harness.errors import Unavailable, UserError
 from reports.record import RecordError
 from tasks.base import DataError
 
@@ -45,7 +45,7 @@ def invoke(arguments: list[str]) -> int:
     """Run one command; return its exit code, having told any error in one line on standard error."""
     try:
         code = app(arguments or ["--help"], prog_name="python -m harness", standalone_mode=False)
-    except (UserError, DataError, RecordError) as error:
+    except (UserError, Unavailable, DataError, RecordError) as error:
         typer.echo(f"error: {error}", err=True)
         return getattr(error, "exit_code", UserError.exit_code)
     except UsageError as error:

@@ -13,13 +13,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from harness.claims import present
 from harness.cli import flags
 from harness.cli.planning import Work, resolve, show
-from harness.engines.local import LocalEngine, cpu_slots, cuda_slots
+from harness.engines.local import LocalEngine, find_slots
 from harness.environment import cores, run_environment
 from harness.errors import UserError
 from harness.options import Options
-from harness.plan import counts, estimate_seconds, prepare
+from harness.plan import counts, estimate_seconds, prepare, remove_stale
 from harness.progress import LINE_SECONDS, Progress, label
 from harness.run_folder import CellFolder, now
 from reports.record import FINAL, State
@@ -41,12 +42,11 @@ def run(
     weights: flags.Weights = None,
     output: flags.Output = None,
     jobs: flags.Jobs = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: flags.Device = "auto",
     precision: flags.Precision = "",
     overwrite: flags.OverwriteFlag = "never",
     timeout: Annotated[float | None, typer.Option(min=1, help="Seconds that one cell may take.")] = None,
     plugin: flags.Plugins = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Never download anything.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and stop.")] = False,
     require_all: Annotated[bool, typer.Option("--require-all", help="Refuse when a cell is unavailable.")] = False,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Say more, more often.")] = False,
@@ -55,31 +55,27 @@ def run(
 ) -> int:
     """Run a grid and write its report. The same command continues an interrupted run."""
     started_at = now()
-    choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision)
+    choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision, device)
     options = Options(
         data=flags.checked_data(data),
         weights=weights.resolve() if weights else None,
         device=device,
-        offline=offline or bool(os.environ.get("HF_HUB_OFFLINE")),
         plugins=flags.resolved(plugin),
     )
     out = flags.console(to_stderr=as_json, quiet=quiet)
     work = resolve(grid, choice, options, output, overwrite)
     if dry_run:
-        return show(work, jobs, as_json)
+        return show(work, device, jobs, as_json)
     _require(work, require_all)
-    slots = _slots(device, jobs, counts(work.planned).get("planned", 0))
+    slots = find_slots(device, jobs, counts(work.planned).get("planned", 0))
     options = options.model_copy(update={"threads": _threads(slots)})
     work.folder.create()
-    folders = prepare(work.planned, work.folder, options)
-    work.folder.write_grid(work.file.text)
-    before = work.folder.environment()
-    if folders or before is None:  # a look at a finished run does not change what it says of itself
-        first = (before or {}).get("started_at") or started_at
-        work.folder.write_environment(run_environment(sys.argv[1:], first))
-    _announce(out, work, folders, verbose)
-    engine = LocalEngine(slots, options.threads, timeout)
-    interrupted = _drive(engine, work, folders, out, VERBOSE_LINE_SECONDS if verbose else LINE_SECONDS)
+    with present(work.folder.runners_path, alone=lambda: remove_stale(work.planned, work.folder)):
+        folders = prepare(work.planned, options)
+        _describe(work, folders, started_at)
+        _announce(out, work, folders, verbose)
+        engine = LocalEngine(slots, options.threads, timeout)
+        interrupted = _drive(engine, work, folders, out, VERBOSE_LINE_SECONDS if verbose else LINE_SECONDS)
     return _conclude(work, interrupted, as_json)
 
 
@@ -101,23 +97,21 @@ def _require(work: Work, everything: bool) -> None:
         raise UserError(f"--require-all: {len(absent)} cells are unavailable: {absent[0].reason}")
 
 
-def _slots(device: str, jobs: int | None, cells: int) -> list[str | None]:
-    from harness.workbench import find_device
-
-    found = find_device(device)
-    if found.type == "cpu":
-        return cpu_slots(jobs, cells)
-    if found.type == "cuda" and ":" not in device:
-        return cuda_slots(jobs)
-    return [None] * (jobs or 1)
-
-
 def _threads(slots: Sequence[str | None]) -> int:
     """Threads of each process: OMP_NUM_THREADS if set; else 1 on CPU, an even share of the cores beside CUDA."""
     wish = os.environ.get("OMP_NUM_THREADS", "")
     if wish.isdigit() and int(wish) > 0:
         return int(wish)
     return 1 if slots[0] is None else max(1, cores() // len(slots))
+
+
+def _describe(work: Work, folders: Sequence[CellFolder], started_at: str) -> None:
+    """Write what is run, and on what, beside the results."""
+    work.folder.write_grid(work.file.text)
+    before = work.folder.environment()
+    if folders or before is None:  # a look at a finished run does not change what it says of itself
+        first = (before or {}).get("started_at") or started_at
+        work.folder.write_environment(run_environment(sys.argv[1:], first))
 
 
 def _announce(out: Console, work: Work, folders: Sequence[CellFolder], verbose: bool) -> None:

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from harness.claims import holder_of
 from harness.cli import flags
-from harness.progress import duration, label
+from harness.progress import label, standing
 from harness.run_folder import CLAIM, CellFolder, RunFolder
 from reports.record import FINAL, Status
 
@@ -47,10 +47,8 @@ def status(run: RunArgument, as_json: flags.Json = False) -> int:
         state = one.status
         if state.state in ("done", "planned", "unavailable"):
             continue
-        step = "" if state.step is None else f"{state.step}/{state.steps or '?'}"
-        loss = "" if state.loss is None else f"{state.loss:.3f}"
-        left = "" if state.seconds_left is None else duration(state.seconds_left)
-        table.add_row(state.state, one.label, state.phase or "", step, loss, left)
+        now = standing(state)
+        table.add_row(state.state, one.label, now.phase, now.step, now.loss, now.left)
         if state.reason:
             table.add_row("", f"  {state.reason}")
     if table.row_count:

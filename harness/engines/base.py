@@ -19,7 +19,7 @@ class Watcher(Protocol):
         """A cell came to an end, good or bad."""
 
     def skipped(self, folder: CellFolder) -> None:
-        """Another runner has the cell or has finished it."""
+        """Another runner has the cell, has finished it or has removed its folder."""
 
     def tick(self) -> None:
         """Some time passed (at most about a second since the last call)."""
@@ -29,9 +29,8 @@ class Engine(Protocol):
     """Runs each cell as ``python -m harness cell DIR`` does, in whatever place and order it likes."""
 
     def run(self, folders: Sequence[CellFolder], watcher: Watcher) -> None:
-        """Return when every cell has ended.
+        """Return when every cell has ended; a cell whose end cannot be written stops no other.
 
         Raises:
             KeyboardInterrupt: the user stopped it; cells in flight are marked "interrupted".
-            UserError: a cell's end cannot be written.
         """

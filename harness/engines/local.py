@@ -12,6 +12,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
@@ -20,10 +21,11 @@ from pathlib import Path
 from harness.claims import Claim, Claimed
 from harness.engines.base import Watcher
 from harness.environment import cores
+from harness.errors import UserError
 from harness.outcome import record_failure
-from harness.run_folder import CLAIM, CellFolder
+from harness.run_folder import CELL, CLAIM, CellFolder
 from harness.worker import ENTRY, TAKEN, child
-from reports.record import State, Status
+from reports.record import RecordError, State, Status
 
 PRELOAD = ("torch", "transformers", "peft", "pandas", "harness.cell")
 TICK_SECONDS = 0.5
@@ -39,6 +41,7 @@ class Job:
     slot: str | None  # its CUDA_VISIBLE_DEVICES; None on CPU
     started: float
     kills_before: int  # of the whole machine, for lack of memory
+    cause: tuple[State, str] | None = None  # why the engine killed it
 
 
 class LocalEngine:
@@ -89,7 +92,7 @@ class LocalEngine:
         if limit is not None and time.monotonic() - job.started > limit:
             job.process.kill()
             job.process.join()
-            _record(job, "timed-out", f"stopped after {limit:g} seconds (--timeout)")
+            job.cause = "timed-out", f"stopped after {limit:g} seconds (--timeout)"
             return True
         return False
 
@@ -97,13 +100,34 @@ class LocalEngine:
         """Make sure that an ended process left a record behind, and pass the news on."""
         code = job.process.exitcode
         job.process.join()
-        if code == TAKEN:
+        try:
+            if code == TAKEN or not (job.folder.path / CELL).exists():
+                raise Claimed
+            if code != 0:
+                _record(job, *(job.cause or _cause(job, code or 0)))
+            status = job.folder.status()
+        except Claimed:
             watcher.skipped(job.folder)
-            return
-        if code != 0:
-            _record(job, *_cause(job, code or 0))
-        status = job.folder.status()
-        watcher.ended(job.folder, status.state if status else "failed", status.reason if status else None)
+        except (UserError, RecordError, OSError) as error:  # of this cell alone; the others go on
+            watcher.ended(job.folder, "failed", str(error))
+        else:
+            watcher.ended(job.folder, status.state if status else "failed", status.reason if status else None)
+
+
+def find_slots(device: str, jobs: int | None, cells: int) -> list[str | None]:
+    """The slots that ``--device`` and ``--jobs`` give to this many cells.
+
+    Raises:
+        UserError: the device cannot be used.
+    """
+    from harness.workbench import find_device
+
+    found = find_device(device)
+    if found.type == "cpu":
+        return cpu_slots(jobs, cells)
+    if found.type == "cuda" and ":" not in device:
+        return cuda_slots(jobs)
+    return [None] * (jobs or 1)
 
 
 def cpu_slots(jobs: int | None, cells: int) -> list[str | None]:
@@ -131,13 +155,10 @@ def _cause(job: Job, code: int) -> tuple[State, str]:
 
 
 def _record(job: Job, state: State, reason: str) -> None:
-    """Store a bad end, unless the cell got its result in time or another runner took over."""
-    try:
-        with Claim(job.folder.path / CLAIM):
-            if job.folder.result() is None:
-                record_failure(job.folder, state, reason)
-    except Claimed:
-        return
+    """Store a bad end, unless the cell got its result in time; raises `Claimed` if another runner took over."""
+    with Claim(job.folder.path / CLAIM):
+        if job.folder.result_digest() is None:
+            record_failure(job.folder, state, reason)
 
 
 def _stop(jobs: Sequence[Job]) -> None:
@@ -149,11 +170,20 @@ def _stop(jobs: Sequence[Job]) -> None:
         if job.process.exitcode is None:
             job.process.kill()
             job.process.join()
-        if job.folder.result() is not None or job.process.exitcode == TAKEN:
-            continue
-        last = job.folder.status() or Status(state="interrupted")
-        reason = "stopped by the user; the same command runs it again"
-        job.folder.set_status(last.model_copy(update={"state": "interrupted", "reason": reason}))
+        # A status that cannot be written keeps no other from being; a look at the run sees that nothing runs.
+        with suppress(Claimed, UserError, RecordError, OSError):
+            _mark_interrupted(job)
+
+
+def _mark_interrupted(job: Job) -> None:
+    folder = job.folder
+    if job.process.exitcode == TAKEN or not (folder.path / CELL).exists():
+        return
+    with Claim(folder.path / CLAIM):
+        if folder.result_digest() is None:
+            last = folder.status() or Status(state="interrupted")
+            reason = "stopped by the user; the same command runs it again"
+            folder.set_status(last.model_copy(update={"state": "interrupted", "reason": reason}))
 
 
 def _memory_kills() -> int:

@@ -1,7 +1,7 @@
 """What the embedded language models learn to read and write before any task.
 
 Kept out, so that there is something to tune: counting and variety questions, all relational questions, all statements
-about two images, and the captions' styles.
+about two images, and the captions' styles. The tokenizer's vocabulary alone knows their words.
 """
 
 from __future__ import annotations

@@ -76,6 +76,8 @@ def _strings(path: Path) -> Iterator[str]:
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         content = json.loads(raw)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no object")
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable JSON file of questions or captions ({error})") from error
     for entry in content.get("questions", []):

@@ -37,7 +37,7 @@ def tokenizer() -> PreTrainedTokenizerFast:
 
 def bench(method_name: str, vocabulary: int) -> Workbench:
     """A random backbone of mini-bart's size with a method attached; the same numbers at every call."""
-    make_reproducible(threads=1)
+    make_reproducible(1, torch.device("cpu"))
     seed_everything(0)
     config = BartConfig(
         vocab_size=vocabulary,

@@ -13,7 +13,7 @@ from harness.claims import holder_of
 from harness.engines.local import LocalEngine
 from harness.errors import Diverged, Incompatible, Unavailable, UserError
 from harness.options import Options
-from harness.run_folder import CLAIM, OPTIONS, CellFolder, RunFolder, now, write_atomically
+from harness.run_folder import CLAIM, OPTIONS, STATUS, CellFolder, RunFolder, now, write_atomically
 from reports.record import Result, State, Status
 
 ENTRY = "fake_cells:act"
@@ -83,10 +83,18 @@ def act(folder: CellFolder, cell: Cell, options: Options) -> None:
             sys.exit(4)
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "blot":
+            (folder.path / STATUS).write_text("{")
+            os.kill(os.getpid(), signal.SIGKILL)
         case "vanish":
             pass
         case "sleep":
             time.sleep(60)
+
+
+def method_of(folder: CellFolder) -> str:
+    """The method that a folder's path names; the folder itself may be gone."""
+    return folder.path.parent.name
 
 
 class Notes:
@@ -96,13 +104,13 @@ class Notes:
         self.lines: list[tuple[str, str]] = []
 
     def started(self, folder: CellFolder) -> None:
-        self.lines.append(("started", folder.cell().method))
+        self.lines.append(("started", method_of(folder)))
 
     def ended(self, folder: CellFolder, state: State, reason: str | None) -> None:
-        self.lines.append((state, folder.cell().method))
+        self.lines.append((state, method_of(folder)))
 
     def skipped(self, folder: CellFolder) -> None:
-        self.lines.append(("skipped", folder.cell().method))
+        self.lines.append(("skipped", method_of(folder)))
 
     def tick(self) -> None:
         pass

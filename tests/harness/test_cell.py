@@ -9,12 +9,14 @@ from pathlib import Path
 import pandas
 import pytest
 import small_tasks
+import small_world
 import torch
 from small_world import FakeEncoder, write_checkpoint
 
 from harness import cell as cell_module
 from harness import checkpoint
 from harness.backbones import registry
+from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.errors import Incompatible, Unavailable, UserError
 from harness.options import Options
@@ -151,6 +153,15 @@ def test_the_backbone_is_frozen_but_for_what_the_method_trains(world):
     assert ready.counts.trained == sum(p.numel() for p in ready.bench.model.parameters() if p.requires_grad)
 
 
+def test_counts_are_those_of_the_loaded_weights(world, monkeypatch, tmp_path):
+    monkeypatch.setitem(small_world.CONFIG, "encoder_layers", 2)
+    (tmp_path / "own" / "small").mkdir(parents=True)
+    write_checkpoint(tmp_path / "own" / "small")
+    ready = prepare(a_cell(), world.model_copy(update={"weights": tmp_path / "own"}), silent)
+    assert ready.counts.total == sum(parameter.numel() for parameter in ready.bench.model.parameters())
+    assert ready.counts.trained == sum(p.numel() for p in ready.bench.model.parameters() if p.requires_grad)
+
+
 def test_the_start_does_not_depend_on_the_cache(world):
     states = []
     for _ in range(2):
@@ -169,6 +180,21 @@ def test_absent_data_and_weights_are_told(world, monkeypatch, tmp_path):
     monkeypatch.setattr("harness.preparation.load_encoder", lambda *_: FakeEncoder())
     with pytest.raises(Unavailable, match="weights of small"):
         prepare(a_cell(), world, silent)
+
+
+def test_what_is_not_as_planned_is_refused_and_named(world):
+    catalogue = Catalogue(plugins=world.plugins)
+    planned = {name: catalogue.task(name).fingerprint() for name in TASKS}
+    planned |= {"backbone": registry.fingerprint(registry.get("small")), "encoder": FakeEncoder.fingerprint}
+    prepare(a_cell().model_copy(update={"data": planned}), world, silent)
+    for name, thing in (
+        ("small-truth", "the data of small-truth"),
+        ("backbone", "the weights of small"),
+        ("encoder", "the weights of image encoder fake"),
+    ):
+        changed = a_cell().model_copy(update={"data": planned | {name: "another"}})
+        with pytest.raises(UserError, match=f"{thing} changed since the run was planned; run the same command again"):
+            prepare(changed, world, silent)
 
 
 def test_a_method_that_refuses_is_incompatible(world, monkeypatch):

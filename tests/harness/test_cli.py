@@ -9,10 +9,12 @@ import fake_cells
 import pytest
 
 from harness.catalogue import Catalogue
-from harness.claims import Claim
+from harness.cells import Settings
+from harness.claims import Claim, present
 from harness.cli import running
 from harness.cli.program import invoke
 from harness.engines.local import LocalEngine
+from harness.errors import Unavailable
 from harness.run_folder import CLAIM, RunFolder, make_folder
 from reports.record import Status
 
@@ -124,6 +126,67 @@ def test_params_prints_the_documented_fields(capsys: Captured) -> None:
         assert capsys.readouterr().out.startswith(f"{'method' if sign == ',' else '| method'}")
 
 
+PICKY = """
+from methods.base import Method
+
+class Picky(Method):
+    name = "picky"
+    title = "Picky"
+
+    def attach(self, model, context):
+        raise ValueError("needs four\\nlayers")
+"""
+
+
+def test_a_method_that_does_not_fit_takes_no_other_row_away(tmp_path: Path, capsys: Captured) -> None:
+    file = tmp_path / "picky.py"
+    file.write_text(PICKY)
+    table = ["params", "--methods", "picky,bitfit", "--suite", "image-text", "--plugin", str(file)]
+    assert invoke([*table, "--json"]) == 0
+    captured = capsys.readouterr()
+    assert [row["method"] for row in json.loads(captured.out)] == ["bitfit"]
+    assert "picky on bart-base is left out: incompatible: needs four layers" in captured.err
+    for arguments in (table, [*table, "--markdown"]):
+        assert invoke(arguments) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert any("picky" in line and "incompatible: needs four layers" in line for line in lines)
+        assert any("bitfit" in line and "incompatible" not in line for line in lines)
+
+
+def test_absent_weights_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def absent(*_arguments: object) -> None:
+        raise Unavailable("the weights of mini-bart are not here")
+
+    monkeypatch.setattr("harness.parameters.on_meta", absent)
+    assert invoke(["params", "--methods", "bitfit", "--backbones", "mini-bart"]) == 2
+    assert capsys.readouterr().err == "error: the weights of mini-bart are not here\n"
+
+
+def test_the_folders_that_another_runner_planned_stay_while_it_is_there(
+    tmp_path: Path, weights_here: None, fake_engine: None
+) -> None:
+    folder = RunFolder(tmp_path / "run")
+    command = ["run", *SMOKE, "--methods", "full", "--output", str(folder.path)]
+    queued = fake_cells.make_cell("full", settings=Settings(epochs=77))
+    (waiting,) = fake_cells.make_jobs(folder, queued)
+    with present(folder.runners_path, alone=lambda: None):
+        invoke(command)
+        assert waiting.cell() == queued
+    invoke(command)
+    assert not waiting.path.exists()
+
+
+def test_the_estimate_counts_the_jobs_of_the_device(
+    tmp_path: Path, weights_here: None, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("harness.cli.planning.estimate_seconds", lambda _planned, jobs: 60.0 * jobs)
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4")
+    assert invoke(["plan", *SMOKE, "--output", str(tmp_path / "run")]) == 0
+    assert "about 5 min with 5 jobs" in capsys.readouterr().out
+
+
 def test_plan_shows_the_grid_with_its_filters(tmp_path: Path, weights_here: None, capsys: Captured) -> None:
     rows = planned(*SMOKE, "--methods", "full,proj*", "--seeds", "3", "--limit", "7", capsys=capsys)
     assert [(row["method"], row["seed"], row["state"]) for row in rows] == [
@@ -157,6 +220,10 @@ def test_failed_cells_give_code_1_and_stay_until_asked_for(
     assert "0 cells to run, 2 failed" in capsys.readouterr().err
     rows = planned(*run[1:], "--overwrite", "failed", capsys=capsys)
     assert [row["state"] for row in rows] == ["planned", "planned"]
+    results = sorted((tmp_path / "run").glob("cells/*/*/*/*/result.json"))
+    before = [path.stat().st_mtime_ns for path in results]
+    assert invoke([*run, "--overwrite", "failed"]) == 1
+    assert all(path.stat().st_mtime_ns > time for path, time in zip(results, before, strict=True))
 
 
 def test_a_second_runner_says_so_and_takes_nothing_that_is_claimed(

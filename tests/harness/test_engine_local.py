@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,8 @@ import pytest
 from fake_cells import make_cell, make_jobs, run_all
 
 from harness.claims import Claim, holder_of
-from harness.run_folder import CLAIM, CURVE, LOG, CellFolder, RunFolder
+from harness.options import Options
+from harness.run_folder import CELL, CLAIM, CURVE, LOG, OPTIONS, CellFolder, RunFolder, write_atomically
 
 
 @pytest.fixture
@@ -114,6 +116,50 @@ def test_cells_of_another_runner_and_finished_cells_are_skipped(run: RunFolder) 
     assert [line for line in notes.lines if line[0] != "started"] == [("skipped", "succeed")] * 2
     assert claimed.result() is None
     assert (finished.path / "result.json").stat().st_mtime_ns == before
+
+
+def test_a_cell_whose_folder_is_gone_is_skipped_and_the_others_run(run: RunFolder) -> None:
+    removed, lost, stays = make_jobs(run, *(make_cell("succeed", seed=seed) for seed in range(3)))
+    shutil.rmtree(removed.path)
+    (lost.path / CELL).unlink()
+    notes = run_all([removed, lost, stays], slots=1)
+    assert [line[0] for line in notes.lines if line[0] != "started"] == ["skipped", "skipped", "done"]
+    assert not removed.path.exists()
+
+
+def test_an_end_that_cannot_be_read_stops_no_other(run: RunFolder) -> None:
+    broken, fine = make_jobs(run, make_cell("blot"), make_cell("succeed"))
+    notes = run_all([broken, fine], slots=1)
+    assert ("failed", "blot") in notes.lines
+    assert ("done", "succeed") in notes.lines
+
+
+def replacing(folder: CellFolder, digest: str | None) -> None:
+    write_atomically(folder.path / OPTIONS, Options(replaces=digest).model_dump_json())
+
+
+def test_the_result_to_replace_goes_when_the_cell_starts_and_no_other_does(run: RunFolder) -> None:
+    named, other = make_jobs(run, make_cell("succeed", seed=0), make_cell("succeed", seed=1))
+    for folder in (named, other):
+        folder.finish(fake_cells.make_result(folder.cell(), "failed", "long ago"))
+    replacing(named, named.result_digest())
+    replacing(other, "of a result that is gone")
+    notes = run_all([named, other], slots=1)
+    assert [line[0] for line in notes.lines if line[0] != "started"] == ["done", "skipped"]
+    assert (named.result().state, other.result().reason) == ("done", "long ago")
+
+
+def test_ctrl_c_keeps_the_results_that_were_to_be_replaced_later(run: RunFolder) -> None:
+    folders = make_jobs(run, make_cell("sleep", seed=0), make_cell("sleep", seed=1))
+    for folder in folders:
+        folder.finish(fake_cells.make_result(folder.cell()))
+        replacing(folder, folder.result_digest())
+    runner = start_runner(run)
+    wait_until(lambda: is_running(folders[0]))
+    runner.send_signal(signal.SIGINT)
+    assert runner.wait(30) == 130
+    assert folders[0].status().state == "interrupted"
+    assert folders[1].result().state == "done"
 
 
 def test_ctrl_c_marks_cells_interrupted_and_they_run_again(run: RunFolder) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import torch
 from small_tasks import SmallCaption, SmallColour, SmallTruth
@@ -33,6 +35,24 @@ def test_the_likelier_choice_wins_over_any_other_word(tmp_path, choice):
     prefer(work, tokenizer().convert_tokens_to_ids("image"))
     work.model.lm.final_logits_bias[0, tokenizer().convert_tokens_to_ids(choice)] = 50
     assert predict(work, data(tmp_path, SmallTruth), 10) == [choice] * 24
+
+
+def test_equally_likely_choices_mean_the_last(tmp_path):
+    work = bench()
+    for choice in ("true", "false"):
+        work.model.lm.model.shared.weight.data[tokenizer().convert_tokens_to_ids(choice)] = 0
+    assert predict(work, data(tmp_path, SmallTruth), 10) == ["false"] * 24
+
+
+def test_choices_are_compared_in_full_precision_under_autocast(tmp_path):
+    work = dataclasses.replace(bench(), dtype=torch.bfloat16)
+    true, false = tokenizer().convert_tokens_to_ids(["true", "false"])
+    table = work.model.lm.model.shared.weight.data
+    table[true] = 1.0001 * table[false]  # the same number in bfloat16
+    batch = next(data(tmp_path, SmallTruth).in_order_of_length(10)).to(work.device)
+    with torch.inference_mode(), work.autocast():
+        logits = work.model.next_token_logits(batch.ids, batch.mask, batch.features, torch.tensor([[2, 0]] * 10))
+    assert (logits[:, true] / logits[:, false]).tolist() == pytest.approx([1.0001] * 10, abs=2e-5)
 
 
 def test_choices_are_asked_after_the_papers_decoder_prompt(tmp_path):
@@ -73,7 +93,7 @@ def test_generation_follows_the_tasks_decoding(tmp_path):
 def test_answers_are_bare_text_of_limited_length(tmp_path):
     work = bench()
     prefer(work, tokenizer().convert_tokens_to_ids("red"))
-    assert predict(work, data(tmp_path, SmallCaption, limit=1), 1) == [" ".join(["red"] * 7)]  # and the start token
+    assert predict(work, data(tmp_path, SmallCaption, limit=1), 1) == [" ".join(["red"] * 6)]  # start and end token
 
 
 def test_the_task_is_named_while_answering(tmp_path):
@@ -113,8 +133,15 @@ def test_limited_scores_and_cider_of_one_image_do_not_compare(tmp_path):
 def test_floors_are_computed_once(tmp_path, monkeypatch):
     first = stored_floors(Store(tmp_path), data(tmp_path, SmallColour, "report"))
     assert first["majority"] == pytest.approx(1 / 3)
-    monkeypatch.setattr("harness.evaluation.floors", lambda task: pytest.fail("computed twice"))
+    monkeypatch.setattr("harness.evaluation.floors", lambda *_: pytest.fail("computed twice"))
     assert stored_floors(Store(tmp_path), data(tmp_path, SmallColour, "report")) == first
+
+
+def test_floors_are_those_of_the_examples_that_are_scored(tmp_path):
+    limited = data(tmp_path, SmallColour, "report", limit=2)
+    blue = sum(example.references == ("blue",) for example in limited.examples) / 2
+    assert stored_floors(Store(tmp_path), data(tmp_path, SmallColour, "report"))["majority"] == pytest.approx(1 / 3)
+    assert stored_floors(Store(tmp_path), limited)["majority"] == blue != pytest.approx(1 / 3)
 
 
 def test_predictions_are_kept_per_example(tmp_path):

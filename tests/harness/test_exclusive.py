@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,8 @@ def test_nobody_steps_while_somebody_measures(tmp_path, trainers):
         asked = time.monotonic()
         with Machine(tmp_path / "locks").alone() as alone:
             start = time.monotonic()
-            assert alone
             time.sleep(0.15)
+            assert alone()
             spans.append((start, time.monotonic()))
         assert start - asked < 5  # it got its turn although steps of the two always overlap
     time.sleep(0.3)
@@ -79,20 +80,38 @@ def test_the_lock_of_a_killed_process_vanishes(tmp_path):
     process.start()
     wait_for(ready)
     with Machine(tmp_path, patience_seconds=0.1).alone() as alone:
-        assert not alone
+        assert not alone()
     process.kill()
     process.join()
     with Machine(tmp_path, patience_seconds=0.1).alone() as alone:
-        assert alone
+        assert alone()
 
 
 def test_a_trainer_waits_only_so_long_for_one_who_measures(tmp_path):
     with Machine(tmp_path).alone() as alone:
-        assert alone
+        assert alone()
         start = time.monotonic()
         with Machine(tmp_path, patience_seconds=0.05).shared():
             pass
         assert 0.05 < time.monotonic() - start < 5
+        assert not alone()  # even though the intruder has gone
+
+
+def test_an_intruder_is_one_until_it_gets_the_lock(tmp_path):
+    intruder = Machine(tmp_path, patience_seconds=0.05)
+    with Machine(tmp_path).alone(), intruder.alone() as alone:
+        assert not alone()
+    with intruder.shared(), Machine(tmp_path, patience_seconds=0.05).alone() as alone:
+        assert not alone()
+    with ExitStack() as first:
+        first.enter_context(Machine(tmp_path).alone())
+        with intruder.shared():  # waited in vain
+            first.close()
+            with Machine(tmp_path).alone() as alone:
+                assert not alone()
+            intruder.give_way()
+    with Machine(tmp_path).alone() as alone:
+        assert alone()
 
 
 def test_many_compute_at_once(tmp_path):

@@ -82,6 +82,32 @@ def test_the_command_line_filters_and_overrides(tmp_path: Path) -> None:
     assert found[-1].overrides == {"rank": 16, "width": 5}
 
 
+@pytest.mark.parametrize(
+    ("device", "cuda", "asked", "precision"),
+    [
+        ("cpu", True, "auto", "float32"),
+        ("auto", False, "auto", "float32"),
+        ("auto", True, "auto", "bfloat16"),
+        ("auto", True, "float32", "float32"),
+    ],
+)
+def test_the_precision_in_the_key_is_the_one_that_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, device: str, cuda: bool, asked: str, precision: str
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: cuda)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: cuda)
+    block = BLOCK.replace("}\n", f", settings: {{precision: {asked}}}}}\n")
+    (cell,) = cells(tmp_path, HEAD + block, Choice(device=device))
+    assert cell.settings.precision == precision
+
+
+def test_an_impossible_device_or_precision_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    (line,) = refusal(tmp_path, HEAD + BLOCK, Choice(device="abacus"))
+    assert line.startswith("device 'abacus' cannot be used")
+    (line,) = refusal(tmp_path, HEAD + BLOCK, Choice(device="cpu", settings={"precision": "float16"}))
+    assert "float16 needs CUDA" in line
+
+
 def test_filters_that_match_nothing_are_not_an_error_of_the_file(tmp_path: Path) -> None:
     with pytest.raises(NothingMatched, match="no cell matches") as caught:
         cells(tmp_path, HEAD + BLOCK, Choice(methods=("lora",)))
@@ -97,6 +123,19 @@ def test_filters_that_match_nothing_are_not_an_error_of_the_file(tmp_path: Path)
         (Choice(overrides=("epochs=2",)), "--set epochs=2: write it as settings.epochs=2 or lora-single.rank=4"),
         (Choice(overrides=("settings.epoch=2",)), "--set: unknown setting 'epoch'; did you mean 'epochs'?"),
         (Choice(overrides=("lore.rank=2",)), "--set lore.rank=2: unknown method 'lore'; did you mean 'lora'?"),
+        (
+            Choice(overrides=("lora.rnak=2",)),  # though the grid has no cell of that method
+            "--set lora.rnak=2: unknown hyper-parameter of lora 'rnak'; did you mean 'rank'?",
+        ),
+        (
+            Choice(overrides=("*a*.rnak=2",)),
+            "--set *a*.rnak=2: unknown hyper-parameter of *a* 'rnak'; did you mean 'rank'?",
+        ),
+        (
+            Choice(overrides=("lora.width=0",)),
+            "--set lora.width=0: hyper-parameter of lora width: Input should be greater than or equal to 1, not 0",
+        ),
+        (Choice(overrides=("z*.rank=2",)), "--set z*.rank=2: unknown method 'z*'; known: adapter, everything, lora"),
     ],
 )
 def test_wrong_filters_name_the_nearest(tmp_path: Path, choice: Choice, message: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+
 import numpy as np
 import pytest
 import torch
@@ -25,7 +27,7 @@ def test_spread_is_median_and_quartiles():
 def test_everything_is_measured(tmp_path):
     work = bench()
     report = [data(tmp_path, task, "report") for task in (SmallTruth, SmallCaption)]
-    speed = measure(work, mixture(tmp_path), report, Settings(precision="float32"), alone=True)
+    speed = measure(work, mixture(tmp_path), report, Settings(precision="float32"), lambda: True)
     assert speed.exclusive
     assert speed.threads == torch.get_num_threads()
     assert speed.training_step_seconds.count == measurement.TRAINING_STEPS
@@ -37,9 +39,27 @@ def test_everything_is_measured(tmp_path):
     assert 8 < tokens / samples < 20  # 4 or 8 visual tokens, 3 to 8 of text, 3 to 5 of the target
 
 
+def test_generation_is_timed_on_the_trained_weights_and_repeated(tmp_path, monkeypatch):
+    work, before, asked = bench(), {}, []
+    before |= {name: tensor.clone() for name, tensor in work.model.state_dict().items()}
+    answer = measurement.Answerer.answer
+
+    def watched(self, batch):
+        state = work.model.state_dict()
+        asked.append((len(batch), not work.model.training and all(state[n].equal(t) for n, t in before.items())))
+        return answer(self, batch)
+
+    monkeypatch.setattr(measurement.Answerer, "answer", watched)
+    report = [data(tmp_path, task, "report") for task in (SmallTruth, SmallCaption)]
+    measure(work, mixture(tmp_path), report, Settings(precision="float32"), lambda: True)
+    sizes = [size for size, _ in asked]
+    assert sizes == [9] * 2 * (1 + measurement.BATCHES) + [1] * (2 + measurement.ANSWERS)
+    assert all(untouched for _, untouched in asked)
+
+
 def test_slow_steps_are_cut_short(tmp_path, monkeypatch):
     monkeypatch.setattr(measurement, "BUDGET_SECONDS", 0.0)
-    speed = measure(bench(), mixture(tmp_path), [data(tmp_path, SmallTruth)], Settings(), alone=False)
+    speed = measure(bench(), mixture(tmp_path), [data(tmp_path, SmallTruth)], Settings(), lambda: False)
     assert speed.training_step_seconds.count == measurement.FEWEST_STEPS
     assert not speed.exclusive
 
@@ -68,6 +88,35 @@ def test_the_peak_is_that_of_the_phase():
     meter.start()
     assert meter.read().resident < high - (32 << 20)
     assert meter.read().allocated is None
+
+
+def test_a_pause_leaves_its_peak_out():
+    meter = PeakMeter(CPU)
+    meter.start()
+    if meter.read().resident is None:
+        pytest.skip("this system does not reset its peak")
+    block = np.ones(32 << 20, np.uint8)
+    del block
+    with meter.paused():
+        block = np.ones(128 << 20, np.uint8)
+        high = meter.read().resident
+        del block
+    assert meter.read().resident < high - (64 << 20)
+    assert meter.read().resident > high - (112 << 20)  # what was before the pause still counts
+
+
+def test_small_leftovers_of_earlier_phases_do_not_count():
+    meter = PeakMeter(CPU)
+    meter.start()
+    clean = meter.read().resident
+    if clean is None or platform.libc_ver()[0] != "glibc":
+        pytest.skip("this system does not give memory back")
+    pieces = [bytes(8000) for _ in range(8000)]  # too small to be mapped one by one
+    kept = pieces[-1]
+    del pieces
+    meter.start()
+    assert len(kept) == 8000
+    assert meter.read().resident < clean + (32 << 20)
 
 
 def test_a_cpu_has_no_energy_counter():

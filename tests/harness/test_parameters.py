@@ -134,3 +134,13 @@ def test_restoring_names_what_does_not_fit():
         restore(small(0), {"lm.nothing": torch.zeros(1)})
     with pytest.raises(ValueError, match=r"visual\.image_order\.weight"):
         restore(small(0), {"visual.image_order.weight": torch.zeros(1)})
+
+
+def test_a_loaded_configuration_is_what_counts():
+    method = METHODS.get("adapter-single").configured("bart", "image-text", "bart-base")
+    config = BartConfig(**{**get("bart-base").config, "vocab_size": 50465, "encoder_layers": 1})
+    usual, shallow = counted("adapter-single"), count(method, get("bart-base"), "image-text", config=config)
+    assert shallow.added_at_inference == 20 * 148_320  # two sites less in each of five layers
+    assert usual.language_model - shallow.language_model == 5 * 7_087_872
+    config.encoder_layers = 6
+    assert count(method, get("bart-base"), "image-text", config=config) == usual

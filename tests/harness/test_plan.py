@@ -9,9 +9,9 @@ from fake_cells import make_result
 from harness.claims import Claim
 from harness.expand import expand
 from harness.grid import load_grid
-from harness.options import Options
-from harness.plan import Overwrite, Planned, counts, estimate_seconds, plan, prepare
-from harness.run_folder import CLAIM, RunFolder
+from harness.options import Options, read_options
+from harness.plan import Overwrite, Planned, counts, estimate_seconds, plan, prepare, remove_stale
+from harness.run_folder import CLAIM, OPTIONS, RunFolder
 from reports.record import State, Status, Times
 
 GRID = "name: mine\nblocks:\n  - {suites: all, backbones: small, methods: [adapter], settings: {epochs: %d}}\n"
@@ -31,7 +31,12 @@ class Desk:
         return {entry.cell.suite: entry for entry in plan(cells, self.run, catalogue, overwrite)}
 
     def prepare(self, planned: dict[str, Planned]) -> list[str]:
-        return [folder.cell().suite for folder in prepare(list(planned.values()), self.run, Options())]
+        return [folder.cell().suite for folder in prepare(list(planned.values()), Options())]
+
+    def tidy(self, planned: dict[str, Planned]) -> list[tuple[str, int]]:
+        """Remove what is stale; return what is left as suite and epochs."""
+        remove_stale(list(planned.values()), self.run)
+        return sorted((folder.cell().suite, folder.cell().settings.epochs) for folder in self.run.cells())
 
     def finish(self, entry: Planned, state: State = "done", seconds: float = 8.0) -> None:
         entry.folder.write_cell(entry.cell)
@@ -75,7 +80,9 @@ def test_overwrite_decides_about_results(desk: Desk, state: State, overwrite: Ov
     planned = desk.plan(overwrite=overwrite)
     assert planned["scenes"].state == ("planned" if runs else state)
     assert desk.prepare(planned) == (["scenes"] if runs else [])
-    assert (planned["scenes"].folder.result() is None) == runs
+    folder = planned["scenes"].folder
+    assert folder.result().state == folder.status().state == state  # until the cell starts
+    assert not runs or read_options(folder.path / OPTIONS).replaces == folder.result_digest()
 
 
 def test_an_interrupted_cell_runs_again(desk: Desk) -> None:
@@ -99,7 +106,9 @@ def test_a_cell_of_another_runner_is_left_alone(desk: Desk) -> None:
 
 def test_data_that_arrives_replaces_the_unavailable_cell(desk: Desk) -> None:
     desk.prepare(desk.plan(absent=True))
-    assert desk.prepare(desk.plan(absent=False)) == ["scenes", "photos"]
+    planned = desk.plan(absent=False)
+    assert desk.tidy(planned) == [("scenes", 5)]
+    assert desk.prepare(planned) == ["scenes", "photos"]
     assert [folder.cell().suite for folder in desk.run.cells()] == ["photos", "scenes"]
 
 
@@ -107,9 +116,43 @@ def test_what_an_earlier_command_only_planned_is_removed_and_results_stay(desk: 
     first = desk.plan(absent=False, epochs=5)
     desk.prepare(first)
     desk.finish(first["scenes"])
-    desk.prepare(desk.plan(absent=False, epochs=2))
-    found = [(folder.cell().suite, folder.cell().settings.epochs) for folder in desk.run.cells()]
-    assert sorted(found) == [("photos", 2), ("scenes", 2), ("scenes", 5)]
+    assert desk.tidy(desk.plan(absent=False, epochs=2)) == [("scenes", 5)]
+
+
+@pytest.mark.parametrize(("state", "goes"), [("unavailable", True), ("incompatible", True), ("interrupted", False)])
+def test_what_could_not_run_is_stale_and_what_was_begun_is_not(desk: Desk, state: State, goes: bool) -> None:
+    first = desk.plan()
+    desk.prepare(first)
+    first["scenes"].folder.set_status(Status(state=state))
+    assert (("scenes", 5) not in desk.tidy(desk.plan(epochs=2))) == goes
+
+
+def test_a_claimed_folder_is_not_stale(desk: Desk) -> None:
+    first = desk.plan()
+    desk.prepare(first)
+    with Claim(first["scenes"].folder.path / CLAIM):
+        assert ("scenes", 5) in desk.tidy(desk.plan(epochs=2))
+
+
+def test_a_result_that_came_after_the_plan_stays(desk: Desk) -> None:
+    late = desk.plan()
+    desk.finish(desk.plan()["scenes"])
+    assert desk.prepare(late) == []
+    assert late["scenes"].folder.result().state == late["scenes"].folder.status().state == "done"
+    overwriting = desk.plan(overwrite="always")
+    desk.finish(overwriting["scenes"], "failed")  # another runner was told to run it again too
+    assert desk.prepare(overwriting) == []
+
+
+def test_a_cell_that_was_claimed_after_the_plan_is_not_written_to(desk: Desk) -> None:
+    late = desk.plan()
+    folder = late["scenes"].folder
+    folder.write_cell(late["scenes"].cell)
+    folder.set_status(Status(state="running", step=3))
+    with Claim(folder.path / CLAIM):
+        desk.prepare(late)
+    assert (folder.status().state, folder.status().step) == ("running", 3)
+    assert not (folder.path / OPTIONS).exists()
 
 
 def test_a_result_is_kept_when_its_data_went_away(desk: Desk) -> None:

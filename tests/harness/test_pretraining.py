@@ -2,12 +2,15 @@
 
 import json
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
 from harness.backbones.vision import EMBEDDED
+from harness.cli.program import invoke
 from harness.errors import UserError
 from harness.pretraining import run
 from harness.pretraining.language import KINDS, answer, describe, hide, look_up
@@ -68,12 +71,31 @@ def test_a_killed_run_continues_to_the_same_weights(small: None, tmp_path: Path)
         for count in steps:
             torch.manual_seed(0)
             stage = LanguageStage(run.load_tokenizer(TOKENIZER))
-            record = run.train(stage, count, work, "cpu", seed=0, report=lambda line: None, total=4)
+            record = run.train(stage, count, work, "cpu", {"seed": 0}, report=lambda line: None, total=4)
         assert [step for step, _ in record["losses"]] == [2, 4]
         return stage.model.state_dict()
 
     straight, continued = trained(tmp_path / "a", (4,)), trained(tmp_path / "b", (2, 4))
     assert all(torch.equal(straight[name], continued[name]) for name in straight)
+
+
+def test_training_gives_way_at_every_step(small: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+
+    class Watched:
+        @contextmanager
+        def shared(self) -> Iterator[None]:
+            told.append("enters")
+            yield
+            told.append("leaves")
+
+        def give_way(self) -> None:
+            told.append("gives way")
+
+    monkeypatch.setattr(run, "Machine", Watched)
+    stage = LanguageStage(run.load_tokenizer(TOKENIZER))
+    run.train(stage, 2, tmp_path, "cpu", {"seed": 0}, report=lambda line: None)
+    assert told == ["enters", "gives way", "gives way", "leaves"]
 
 
 def test_the_command_writes_all_files_and_resumes(small: None, tmp_path: Path) -> None:
@@ -93,6 +115,25 @@ def test_a_broken_checkpoint_is_named(small: None, tmp_path: Path) -> None:
     place.write_bytes(b"not a checkpoint")
     with pytest.raises(UserError, match=r"checkpoint\.safetensors.*delete it to start anew"):
         run.pretrain(tmp_path / "out", tmp_path / "work")
+
+
+def test_a_checkpoint_of_another_seed_is_refused(small: None, tmp_path: Path) -> None:
+    run.pretrain(tmp_path / "out", tmp_path / "work")
+    with pytest.raises(UserError, match="with another seed; delete it or choose another --work"):
+        run.pretrain(tmp_path / "out", tmp_path / "work", seed=1)
+
+
+@pytest.mark.parametrize("content", ["[1]", "not JSON"])
+def test_a_file_without_english_is_named(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "english.json"
+    file.write_text(content)
+    with pytest.raises(UserError, match=r"english\.json: not a readable JSON file"):
+        run.pretrain(tmp_path / "out", tmp_path / "work", [file])
+
+
+def test_trying_the_command_out_leaves_the_shipped_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["pretrain", "--steps-share", "0.001"]) == 2
+    assert "give --output" in capsys.readouterr().err
 
 
 def test_the_shipped_files_are_small_and_ordinary_english_has_no_unknown_tokens() -> None:

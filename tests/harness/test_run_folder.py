@@ -9,11 +9,9 @@ from pathlib import Path
 import pandas
 import psutil
 import pytest
-import torch
 from fake_cells import make_cell, make_result
-from safetensors.torch import load_file
 
-from harness.claims import Claim, Claimed, holder_of
+from harness.claims import Claim, Claimed, holder_of, present
 from harness.errors import UserError
 from harness.run_folder import CellFolder, RunFolder, write_atomically
 from reports.record import RecordError, Status
@@ -57,20 +55,19 @@ def test_a_cell_folder_returns_what_was_stored(tmp_path: Path) -> None:
     assert folder.result() is None
     folder.log({"step": 1})
     folder.log({"step": 2})
-    folder.finish(make_result(cell), pandas.DataFrame({"id": ["a"]}), {"a": torch.eye(2).t()})
+    folder.finish(make_result(cell), pandas.DataFrame({"id": ["a"]}))
     assert folder.result().key == cell.key
     assert folder.status().state == "done"
     assert folder.status().updated_at.endswith("+00:00")
     assert [json.loads(line)["step"] for line in (folder.path / "curve.jsonl").open()] == [1, 2]
     assert pandas.read_parquet(folder.path / "predictions.parquet")["id"].tolist() == ["a"]
-    assert torch.equal(load_file(folder.path / "weights.safetensors")["a"], torch.eye(2))
 
 
 def test_begin_forgets_an_earlier_attempt(tmp_path: Path) -> None:
     folder = CellFolder(tmp_path / "cell")
     folder.write_cell(make_cell())
     folder.log({"step": 1})
-    folder.finish(make_result(make_cell()), pandas.DataFrame({"id": ["a"]}), {})
+    folder.finish(make_result(make_cell()), pandas.DataFrame({"id": ["a"]}))
     folder.begin()
     assert sorted(path.name for path in folder.path.iterdir()) == ["cell.json", "status.json"]
 
@@ -123,6 +120,35 @@ def test_stale_claims_are_taken_over(
     if not held:
         with Claim(path):
             assert holder_of(path) is not None
+
+
+def test_a_result_has_a_digest_of_its_own(tmp_path: Path) -> None:
+    folder = CellFolder(tmp_path)
+    assert folder.result_digest() is None
+    digests = []
+    for reason in ("first", "second"):
+        folder.finish(make_result(make_cell(), "failed", reason))
+        digests.append(folder.result_digest())
+    assert None not in digests
+    assert digests[0] != digests[1]
+
+
+def test_only_a_runner_without_company_is_alone(tmp_path: Path) -> None:
+    path, called = tmp_path / "runners.lock", []
+    with present(path, lambda: called.append("first")):
+        with present(path, lambda: called.append("second")):
+            pass
+        with present(path, lambda: called.append("third")):
+            pass
+    with present(path, lambda: called.append("last")):
+        pass
+    assert called == ["first", "last"]
+
+
+def test_a_claim_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot be written"), Claim(tmp_path / "file" / "claim.json"):
+        pass
 
 
 def test_a_status_keeps_what_it_is_given(tmp_path: Path) -> None:

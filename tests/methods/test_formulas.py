@@ -100,6 +100,12 @@ def test_adapter_starts_from_small_normal_weights_and_zero_biases():
     assert not any(part.bias.any() for pet in adapters for part in (pet.down, pet.up))
 
 
+def test_an_adapter_without_a_bottleneck_is_refused():
+    build("adapter-single", reduction_factor=WIDTH)
+    with pytest.raises(ValueError, match=rf"reduction_factor \({WIDTH + 1}\) leaves no bottleneck at width {WIDTH}"):
+        build("adapter-single", reduction_factor=WIDTH + 1)
+
+
 def test_lora(x):
     rank, alpha = 5, 3.0
     model = prepared("lora-single", rank=rank, alpha=alpha, dropout=0.5)

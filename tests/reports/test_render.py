@@ -216,12 +216,12 @@ def test_markdown_escapes_pipes_and_shows_marks():
     assert "- A note." in lines
 
 
-def test_csv_keeps_numbers_and_disarms_formulas():
+def test_csv_keeps_numbers_deviations_and_marks_and_disarms_formulas():
     assert table_to_csv(TABLE).splitlines() == [
-        "Name,Score,row",
-        "a|b,1.0,ranked",
-        "'=1+1,0.5,ranked",
-        "'-x,,ranked",
+        "Name,Score,Score (detail),Score (shown),row",
+        "a|b,1,,1.00 ± 0.10†,ranked",
+        "'=1+1,0.5,n = 1,0.50,ranked",
+        "'-x,,,,ranked",
     ]
 
 

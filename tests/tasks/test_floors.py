@@ -43,7 +43,7 @@ class Listed(Task):
 
 
 def asked(text, *answers, weights=None):
-    return Example("", text, ("i",), answers, weights or (1.0,) * len(answers), answers)
+    return Example("", text, ("i",), answers, (1.0,) * len(answers) if weights is None else weights, answers)
 
 
 def test_majority_goes_by_weight_not_by_count():
@@ -78,6 +78,17 @@ def test_a_question_is_answered_by_its_twin_then_by_its_first_words_then_by_the_
     result = floors(Listed(train, report))
     assert result["question-only"] == 1.0
     assert result["majority"] == pytest.approx(2 / 7)
+
+
+def test_targets_without_weights_count_one_each():
+    train = [asked("q", "yes", "yes", "no", weights=()), asked("q", "no", weights=(0.5,))]
+    assert floors(Listed(train, [asked("q", "yes")])) == {"majority": 1.0, "question-only": 1.0}
+
+
+def test_only_the_given_examples_are_scored():
+    train = [asked("q", "yes")]
+    task = Listed(train, [asked("q", "yes"), asked("q", "no")])
+    assert (floors(task)["majority"], floors(task, task.examples("report")[1:])["majority"]) == (0.5, 0.0)
 
 
 def test_a_tie_goes_to_the_first_in_the_alphabet():

@@ -149,15 +149,25 @@ def test_a_checkpoint_that_lacks_tensors_is_refused(checkpoint):
         backbones.load(HUB, feature_width=4, weights=checkpoint.parent)
 
 
-def test_what_is_missing_is_said_without_loading(tmp_path, checkpoint, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+def test_a_hub_backbone_is_read_from_the_hubs_cache_and_never_fetched(checkpoint, monkeypatch):
+    def fetch(*_arguments, **_options):
+        raise AssertionError("asked the network")
+
+    monkeypatch.setattr("socket.socket.connect", fetch)
+    with pytest.raises(Unavailable, match="hf download nobody/nothing"):
+        backbones.load(HUB, 4)
+    monkeypatch.setattr(backbones.registry, "try_to_load_from_cache", lambda _hub, name: str(checkpoint / name))
+    assert backbones.load(HUB, 4).fingerprint == backbones.fingerprint(HUB, checkpoint.parent)
+
+
+def test_what_is_missing_is_said_without_loading(tmp_path, checkpoint):
     assert "hf download nobody/nothing" in backbones.missing(HUB)
     assert backbones.missing(HUB, checkpoint.parent) is None
     (checkpoint / "tokenizer.json").unlink()
     assert "lack tokenizer.json" in backbones.missing(HUB, checkpoint.parent)
     nowhere = dataclasses.replace(backbones.get("mini-bart"), embedded=tmp_path / "nowhere")
     assert "python -m harness pretrain" in backbones.missing(nowhere)
-    for call in (lambda: backbones.load(HUB, 4, offline=True), lambda: backbones.load(nowhere, 4)):
+    for call in (lambda: backbones.load(HUB, 4), lambda: backbones.load(nowhere, 4)):
         with pytest.raises(Unavailable):
             call()
 

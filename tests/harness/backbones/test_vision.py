@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
-from harness.backbones.vision import GRID, load_encoder, missing, patch_features, to_pixels
+from harness.backbones.vision import GRID, fingerprint, load_encoder, missing, patch_features, to_pixels
 from harness.errors import Unavailable, UserError
 
 
@@ -69,10 +69,13 @@ def test_a_broken_file_is_named(weights):
         load_encoder("clip-vit-b32", weights)
 
 
-def test_the_fingerprint_follows_the_weights(weights):
-    before = load_encoder("clip-vit-b32", weights).fingerprint
-    path = weights / "clip-vit-b32" / "model.safetensors"
-    data = bytearray(path.read_bytes())
+def test_the_fingerprint_follows_the_weights_and_the_configuration(weights):
+    config, tensors = (weights / "clip-vit-b32" / name for name in ("config.json", "model.safetensors"))
+    first = fingerprint("clip-vit-b32", weights)
+    assert first == load_encoder("clip-vit-b32", weights).fingerprint
+    data = bytearray(tensors.read_bytes())
     data[-1] ^= 1
-    path.write_bytes(bytes(data))
-    assert load_encoder("clip-vit-b32", weights).fingerprint != before
+    tensors.write_bytes(bytes(data))
+    second = fingerprint("clip-vit-b32", weights)
+    config.write_text(config.read_text().replace("1e-05", "1e-06"))  # of the norms
+    assert len({first, second, fingerprint("clip-vit-b32", weights)}) == 3
