@@ -75,17 +75,17 @@ def choose(
     return Choice(split(suites), split(backbones), split(methods), numbers, tuple(overrides or ()), settings, device)
 
 
-def checked_data(data: Path | None) -> Path | None:
-    """The data folder, absolute.
+def checked_folder(folder: Path | None, option: str) -> Path | None:
+    """A folder that the user gave, absolute.
 
     Raises:
         UserError: it is given but is not a folder.
     """
-    if data is None:
+    if folder is None:
         return None
-    if not data.is_dir():
-        raise UserError(f"--data {data}: is not a folder (the option, or HARNESS_DATA)")
-    return data.resolve()
+    if not folder.is_dir():
+        raise UserError(f"{option} {folder}: is not a folder")
+    return folder.resolve()
 
 
 def resolved(files: list[Path] | None) -> tuple[Path, ...]:

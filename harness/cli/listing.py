@@ -36,7 +36,11 @@ def list_plugins(
     as_json: flags.Json = False,
 ) -> int:
     """List what there is; broken plugins with their reason, absent data with what is missing."""
-    catalogue = Catalogue(flags.checked_data(data), weights, flags.resolved(plugin))
+    catalogue = Catalogue(
+        flags.checked_folder(data, "--data or HARNESS_DATA"),
+        flags.checked_folder(weights, "--weights"),
+        flags.resolved(plugin),
+    )
     rows = {name: LISTINGS[name](catalogue) for name in ([kind] if kind else LISTINGS)}
     if as_json:
         typer.echo(json.dumps(rows[kind] if kind else rows, indent=1))

@@ -50,9 +50,11 @@ def plan(
 ) -> int:
     """Show what `run` with the same options would do. Writes nothing."""
     choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision, device)
-    weights = weights.resolve() if weights else None
+    weights = flags.checked_folder(weights, "--weights")
     plugins = flags.resolved(plugin)
-    options = Options(data=flags.checked_data(data), weights=weights, device=device, plugins=plugins)
+    options = Options(
+        data=flags.checked_folder(data, "--data or HARNESS_DATA"), weights=weights, device=device, plugins=plugins
+    )
     return show(resolve(grid, choice, options, output, overwrite), device, jobs, as_json)
 
 

@@ -57,8 +57,8 @@ def run(
     started_at = now()
     choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision, device)
     options = Options(
-        data=flags.checked_data(data),
-        weights=weights.resolve() if weights else None,
+        data=flags.checked_folder(data, "--data or HARNESS_DATA"),
+        weights=flags.checked_folder(weights, "--weights"),
         device=device,
         plugins=flags.resolved(plugin),
     )

@@ -1,7 +1,8 @@
 """What the embedded language models learn to read and write before any task.
 
-Kept out, so that there is something to tune: counting and variety questions, all relational questions, all statements
-about two images, and the captions' styles. The tokenizer's vocabulary alone knows their words.
+Kept out, so that there is something to tune: answers to counting and variety questions and to all relational questions,
+the truth of statements about two images, and captioning. Their sentences are seen as text with gaps, never with an
+answer or with the picture they are about: a language model knows the words of its language before it is tuned.
 """
 
 from __future__ import annotations
@@ -9,9 +10,16 @@ from __future__ import annotations
 import random
 
 from tasks.mini.words import Asker, Question, ask, place
-from tasks.mini.world import Item, Scene
+from tasks.mini.world import COLOURS, SHAPES, Item, Scene
+from tasks.mini_caption import STYLES
+from tasks.mini_gqa import ASKERS as RELATIONAL
+from tasks.mini_nlvr import STATEMENTS
 from tasks.mini_vqa import ASKERS
 
+ANSWER_WORDS = (
+    *("yes", "no", "true", "false", "left", "right", "above", "below", "top", "bottom", "centre", "middle"),
+    *("0", "1", "2", "3", "4", "5", "6", "small", "little", "large", "big", *COLOURS, "violet", *SHAPES, "rhombus"),
+)
 KINDS: dict[str, Asker] = {kind: ASKERS[kind] for kind in ("colour", "shape", "size", "place", "presence")}
 
 
@@ -42,6 +50,20 @@ def look_up(scene: Scene, generator: random.Random) -> Question:
     free = [place(Item(row, column, "", "", "")) for row in range(3) for column in range(3)]
     empty = [where for where in free if where not in taken]
     return Question(f"what is at the {generator.choice(empty)}?", "nothing", "look up")
+
+
+def sentence(scene: Scene, generator: random.Random) -> str:
+    """A question, statement or caption without any answer, or a list of words that answers may use."""
+    choice = generator.randrange(5)
+    if choice == 0:
+        return ask(scene, generator, ASKERS).text
+    if choice == 1:
+        return ask(scene, generator, RELATIONAL).text
+    if choice == 2:
+        return STATEMENTS[generator.choice(sorted(STATEMENTS))](generator)[0]
+    if choice == 3:
+        return generator.choice(STYLES)(scene, generator)
+    return " ".join(generator.sample(ANSWER_WORDS, 6))
 
 
 def hide(text: str, generator: random.Random) -> str:

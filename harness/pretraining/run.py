@@ -19,7 +19,7 @@ from harness.backbones.vision import EMBEDDED, patch_features
 from harness.environment import environment
 from harness.errors import UserError
 from harness.exclusive import Machine
-from harness.pretraining.stages import ImageStage, JointStage, LanguageStage, Stage
+from harness.pretraining.stages import ImageStage, JointStage, LanguageStage, QuestionStage, Stage
 from harness.pretraining.tokeniser import train_tokenizer
 from harness.run_folder import make_folder, write_atomically
 
@@ -74,15 +74,20 @@ def pretrain(
     assert isinstance(image, ImageStage)
     language = run(lambda: LanguageStage(tokenizer))
 
-    def continued() -> Stage:
-        stage = JointStage(tokenizer, torch.no_grad()(lambda pixels: patch_features(image.vision.eval(), pixels)))
-        stage.model.load_state_dict(language.model.state_dict())
+    def encode(pixels: Tensor) -> Tensor:
+        with torch.no_grad():
+            return patch_features(image.vision.eval(), pixels)
+
+    def continued(kind: type[JointStage], earlier: Stage) -> Stage:
+        stage = kind(tokenizer, encode)
+        stage.model.load_state_dict(earlier.model.state_dict())
         return stage
 
-    joint = run(continued)
-    assert isinstance(joint, JointStage)
+    joint = run(lambda: continued(JointStage, language))
+    final = run(lambda: continued(QuestionStage, joint))
+    assert isinstance(final, QuestionStage)
     image.vision.save_pretrained(staged / "mini-clip")
-    save_language(joint, staged / "mini-bart")
+    save_language(final, staged / "mini-bart")
     record["environment"] = environment()
     write_atomically(staged / "training_record.json", json.dumps(record, indent=1) + "\n")
     # Everything at once and last: a stopped run must not leave the encoder of one run beside the language of another.

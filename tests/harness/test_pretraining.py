@@ -14,7 +14,7 @@ from harness.cli.program import invoke
 from harness.errors import UserError
 from harness.pretraining import run
 from harness.pretraining.language import KINDS, answer, describe, hide, look_up
-from harness.pretraining.stages import ImageStage, JointStage, LanguageStage, near_double
+from harness.pretraining.stages import ImageStage, JointStage, LanguageStage, QuestionStage, near_double
 from tasks.mini.world import part_of, pool, sample
 from tasks.mini_gqa import ASKERS as GQA
 from tasks.mini_vqa import ASKERS as VQA
@@ -25,7 +25,7 @@ TOKENIZER = EMBEDDED / "mini-bart" / "tokenizer.json"
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    for stage in (ImageStage, LanguageStage, JointStage):
+    for stage in (ImageStage, LanguageStage, JointStage, QuestionStage):
         monkeypatch.setattr(stage, "batch_size", 6)
         monkeypatch.setattr(stage, "steps", 4)
         monkeypatch.setattr(stage, "held_out_batches", 1)
@@ -103,10 +103,10 @@ def test_the_command_writes_all_files_and_resumes(small: None, tmp_path: Path) -
     for _ in range(2):
         run.pretrain(tmp_path / "out", tmp_path / "work", report=lines.append)
     record = json.loads((tmp_path / "out" / "training_record.json").read_text())
-    assert set(record["stages"]) == {"image", "language", "joint"}
+    assert set(record["stages"]) == {"image", "language", "joint", "questions"}
     assert (tmp_path / "out" / "mini-clip" / "model.safetensors").is_file()
     assert (tmp_path / "out" / "mini-bart" / "model.safetensors").is_file()
-    assert sum("step 4/4" in line for line in lines) == 3  # the second run had nothing left to train
+    assert sum("step 4/4" in line for line in lines) == 4  # the second run had nothing left to train
 
 
 def test_a_broken_checkpoint_is_named(small: None, tmp_path: Path) -> None:
