@@ -37,7 +37,7 @@ def list_plugins(
 ) -> int:
     """List what there is; broken plugins with their reason, absent data with what is missing."""
     catalogue = Catalogue(
-        flags.checked_folder(data, "--data or HARNESS_DATA"),
+        flags.checked_folder(data, "--data"),
         flags.checked_folder(weights, "--weights"),
         flags.resolved(plugin),
     )

@@ -52,9 +52,7 @@ def plan(
     choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision, device)
     weights = flags.checked_folder(weights, "--weights")
     plugins = flags.resolved(plugin)
-    options = Options(
-        data=flags.checked_folder(data, "--data or HARNESS_DATA"), weights=weights, device=device, plugins=plugins
-    )
+    options = Options(data=flags.checked_folder(data, "--data"), weights=weights, device=device, plugins=plugins)
     return show(resolve(grid, choice, options, output, overwrite), device, jobs, as_json)
 
 

@@ -57,7 +57,7 @@ def run(
     started_at = now()
     choice = flags.choose(suites, backbones, methods, seeds, overrides, limit, precision, device)
     options = Options(
-        data=flags.checked_folder(data, "--data or HARNESS_DATA"),
+        data=flags.checked_folder(data, "--data"),
         weights=flags.checked_folder(weights, "--weights"),
         device=device,
         plugins=flags.resolved(plugin),
