@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from methods.base import Method, Paper, TaskContext
+from methods.base import Method, TaskContext
 from methods.blocks import Bottleneck
+from methods.papers import vl_adapter
 from methods.sites import Backbone, around, unfreeze_norms
 
 
@@ -22,13 +23,7 @@ class SingleAdapter(Method):
 
     name = "adapter-single"
     title = "Single adapter"
-    paper = Paper(
-        key="sung2022vladapter",
-        title="VL-Adapter: Parameter-Efficient Transfer Learning for Vision-and-Language Tasks",
-        url="https://arxiv.org/abs/2112.06825",
-        year=2022,
-        section="section 3",
-    )
+    paper = vl_adapter("section 3")
     presets: ClassVar = {
         "bart/video-text": {"learning_rate": 3e-4},
         "t5": {"reduction_factor": 4, "learning_rate": 3e-4},

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from methods.base import Method, Paper, TaskContext
+from methods.base import Method, TaskContext
+from methods.papers import vl_adapter
 from methods.sites import Backbone, unfreeze
 
 
@@ -18,13 +19,7 @@ class FullFineTuning(Method):
 
     name = "full"
     title = "Full fine-tuning"
-    paper = Paper(
-        key="sung2022vladapter",
-        title="VL-Adapter: Parameter-Efficient Transfer Learning for Vision-and-Language Tasks",
-        url="https://arxiv.org/abs/2112.06825",
-        year=2022,
-        section="section 4, full fine-tuning",
-    )
+    paper = vl_adapter("section 4, full fine-tuning")
     identity_at_start = True
     mergeable = True
     presets: ClassVar = {

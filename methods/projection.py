@@ -6,16 +6,11 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from methods.base import Method, Paper, TaskContext
+from methods.base import Method, TaskContext
+from methods.papers import vl_adapter
 from methods.sites import Backbone, unfreeze_norms
 
-PAPER = Paper(
-    key="sung2022vladapter",
-    title="VL-Adapter: Parameter-Efficient Transfer Learning for Vision-and-Language Tasks",
-    url="https://arxiv.org/abs/2112.06825",
-    year=2022,
-    section="ablation of the trained parts",
-)
+PAPER = vl_adapter("ablation of the trained parts")
 
 
 class Projection(Method):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from tasks.base import Decoding, Example, Role, Scored
+from tasks.metrics.consistency import consistency
 from tasks.metrics.exact import METRIC, exact
 from tasks.mini.task import MiniTask, scenes
 from tasks.mini.words import NUMBERS, Description, a
@@ -155,7 +156,4 @@ class MiniNlvr(MiniTask):
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Accuracy, and the share of statements with both pairs right (consistency)."""
         value, each = exact(predictions, [example.references for example in examples])
-        worst: dict[str, float] = {}
-        for example, score in zip(examples, each, strict=True):
-            worst[example.cluster] = min(score, worst.get(example.cluster, 1.0))
-        return Scored(value, each, {"consistency": sum(worst.values()) / len(worst)} if worst else {})
+        return Scored(value, each, {"consistency": consistency(each, [example.cluster for example in examples])})
