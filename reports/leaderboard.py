@@ -103,10 +103,17 @@ def _floor_row(name: str, values: dict[str, float], group: Group, several: bool)
 
 
 def _marks(group: Group) -> dict[tuple[str, str], Mark]:
-    """(label, task) → mark, with task "" for the average; columns are ranked by what is printed."""
+    """(label, task) → mark, with task "" for the average; columns are ranked by what is printed.
+
+    A score that is not above the floor of its task is never marked: it shows nothing that is better than anything.
+    """
     marks: dict[tuple[str, str], Mark] = {}
     for task in group.tasks:
-        scored = [(entry.label, entry.scores[task.name]) for entry in group.ranked if task.name in entry.scores]
+        scored = [
+            (entry.label, entry.scores[task.name])
+            for entry in group.ranked
+            if task.name in entry.scores and not _at_floor(entry.scores[task.name], task, group)
+        ]
         # A score on a few examples does not win over one on all of them.
         sound = [pair for pair in scored if not pair[1].doubts] or scored
         sign = 1 if task.higher_is_better else -1
@@ -139,7 +146,7 @@ def _not_better_than_projection(group: Group) -> set[str]:
 
 
 def _notes(group: Group, worse: bool) -> list[str]:
-    notes = ["Best ranked value of a column in bold, second underlined; reference rows and floors are not ranked."]
+    notes = ["Best ranked value above the floor in bold, second underlined; reference rows and floors are not ranked."]
     seeds = [len(entry.done) for entry in group.entries if entry.done]
     if max(seeds) == 1:
         notes.append("One seed: differences between rows are not tested and may be chance.")

@@ -103,6 +103,13 @@ def test_floors_come_last_and_scores_at_a_floor_are_flagged(run_of):
     assert (at(table, "bitfit", "VQA").symbols, at(table, "lora-single", "VQA").symbols) == ("§", "")
 
 
+def test_a_score_at_the_floor_is_never_best(run_of):
+    table = board(run_of(cell("bitfit", 0.33, 1.0), cell("lora-single", 0.30, 1.1), cell("adapter-single", 0.50, 0.9)))
+    assert at(table, "adapter-single", "VQA").mark is None  # alone above the floor: nothing to be ranked with
+    assert at(table, "bitfit", "VQA").mark is None
+    assert at(table, "lora-single", "CAPTION").mark == "best"
+
+
 def test_scores_under_a_limit_are_marked_and_never_best_beside_whole_ones(run_of):
     table = board(
         run_of(
