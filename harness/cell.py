@@ -24,7 +24,8 @@ from harness.phases import Phases
 from harness.preparation import Prepared, prepare
 from harness.run_folder import WEIGHTS, CellFolder, now, write_atomically
 from harness.training import Hooks, Trained, train
-from reports.record import Memory, Result, Score, Speed
+from methods import tuned
+from reports.record import Memory, RateOrigin, Result, Score, Speed
 
 
 def run(folder: CellFolder, cell: Cell, options: Options) -> None:
@@ -67,7 +68,7 @@ class _Running:
             self.mixture = Mixture(self.ready.train, self.cell.settings.batch_size, self.cell.seed)
             self.meter = PeakMeter(self.ready.bench.device)
             store = self.ready.store
-            self.floors = [stored_floors(store, data, self.phases.made) for data in self.ready.report]
+            self.floors = [stored_floors(store, data, self.phases.made) for data in self.ready.scored]
 
     def train(self) -> None:
         bench = self.ready.bench
@@ -84,7 +85,7 @@ class _Running:
     def evaluate(self) -> None:
         self.meter.start()
         with self.phases.phase("evaluation"):
-            self.evaluated = self._answers(self.ready.report)
+            self.evaluated = self._answers(self.ready.scored)
         self.evaluation_peak: Peak = self.meter.read()
 
     def store_weights(self) -> None:
@@ -95,7 +96,7 @@ class _Running:
 
     def measure(self) -> None:
         with self.phases.phase("measurement"), self.machine.alone() as alone:
-            self.speed = measure(self.ready.bench, self.mixture, self.ready.report, self.cell.settings, alone)
+            self.speed = measure(self.ready.bench, self.mixture, self.ready.scored, self.cell.settings, alone)
 
     def finish(self, started_at: str) -> None:
         bench, method = self.ready.bench, self.ready.bench.method
@@ -108,6 +109,7 @@ class _Running:
             step=self.trained.steps,
             selected_epoch=self.trained.selected_epoch,
             scores=self._scores(),
+            rate_origin=rate_origin(self.cell),
             parameters=self.ready.counts,
             speed=self.speed,
             memory=self._memory(),
@@ -159,6 +161,18 @@ class _Running:
             evaluation_reserved_bytes=evaluation.reserved,
             stored_file_bytes=self.stored_bytes,
         )
+
+
+def rate_origin(cell: Cell) -> RateOrigin:
+    """Where the learning rate of a cell comes from, as the tuned rates stand now."""
+    if cell.settings.learning_rate is not None or "learning_rate" in cell.overrides:
+        return RateOrigin(source="set")
+    found = tuned.rate(cell.backbone, cell.kind, cell.method)
+    if found is None or found.learning_rate != cell.parameters.get("learning_rate"):
+        return RateOrigin(source="default")
+    if found.search is None:
+        return RateOrigin(source="by hand")
+    return RateOrigin(source="tuned", candidates=len(found.search.candidates), suite=found.search.suite)
 
 
 def _environment(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:

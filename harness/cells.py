@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Control = Literal["image-blind", "subtitle-blind", "question-blind", "random-backbone"]
+"""What a control takes away: the image, the subtitles, all text, or all that the backbone learnt in pre-training."""
+
 
 class Settings(BaseModel):
     """How a cell is trained and evaluated; the defaults are the papers' for BART on image-text."""
@@ -24,7 +27,8 @@ class Settings(BaseModel):
     selection: Literal["last", "best"] = "last"  # last epoch (the papers' rule), or best on the selection split
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: bfloat16 on CUDA, else float32
     task_prefixes: bool = True
-    control: Literal["none", "image-blind", "question-blind"] = "none"  # what the model is kept from seeing
+    control: Literal["none", Control] = "none"
+    score_on: Literal["report", "select"] = "report"  # the split that is scored; learning rates are tuned on select
     limit: int | None = Field(None, ge=1)  # examples per task and role; scores become "not comparable"
     measure: bool = True  # take throughput and memory
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -53,7 +54,9 @@ def load(path: Path, model: JointBackbone) -> Cell:
     problems = [f"{what}: {_some(names)}" for what, names in differences.items() if names]
     if problems:
         raise UserError(f"{path}: does not fit the model of its cell ({'; '.join(problems)})")
-    parameters.restore(model, tensors)
+    with torch.no_grad():
+        for name, tensor in expected.items():
+            tensor.copy_(tensors[name])
     return cell
 
 

@@ -75,12 +75,18 @@ def _without_folder(argument: str) -> str:
 
 @cache
 def _git(*arguments: str) -> str | None:
-    """Ask git about the project's own checkout; None for an installed copy or without git."""
+    """Ask git about the project's own checkout; None for an installed copy or without git.
+
+    Where the user is, which repository their variables name and who owns the checkout (in a container, another user)
+    makes no difference, and the index is left alone.
+    """
     root = Path(__file__).resolve().parent.parent
     if not (root / ".git").exists():
         return None
+    command = ["git", "--no-optional-locks", "-c", f"safe.directory={root}", "-C", str(root), *arguments]
+    variables = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
-        answer = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, timeout=10, check=True)
+        answer = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return answer.stdout.strip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 import pandas
@@ -35,7 +36,7 @@ def evaluate(
     """Predict and score all examples; ``after_batch`` is told how many are done.
 
     Raises:
-        DataError: two choices of the task begin with the same token.
+        DataError: two choices of the task cannot be told apart by one token.
     """
     predictions = predict(bench, data, batch_size, after_batch)
     return Evaluated(data, predictions, data.task.score(data.examples, predictions))
@@ -57,7 +58,7 @@ def predict(
 
 
 class Answerer:
-    """Answers batches of one task: the likeliest of its choices, or generated text used as it is.
+    """Answers batches of one task: the likeliest of its choices (by their first own token), or generated text as it is.
 
     Of equally likely choices the last wins: the papers answer "true" only if it beats "false" (model-facts 3.3).
     """
@@ -65,10 +66,10 @@ class Answerer:
     def __init__(self, bench: Workbench, data: TaskData) -> None:
         self.bench = bench
         self.decoding = data.task.decoding
-        self.first_tokens: list[int] = []
+        self.own_tokens: list[int] = []
         if self.decoding.choices:
             start = bench.model.lm.config.decoder_start_token_id
-            prompt, self.first_tokens = choice_tokens(bench.tokenizer, self.decoding.choices, data.task.name)
+            prompt, self.own_tokens = choice_tokens(bench.tokenizer, self.decoding.choices, data.task.name)
             self.decoder_prompt = torch.tensor([[start, *prompt]], device=bench.device)
 
     @torch.inference_mode()
@@ -91,35 +92,36 @@ class Answerer:
         read = self.decoder_prompt.expand(len(batch), -1)
         logits: Tensor = self.bench.model.next_token_logits(batch.ids, batch.mask, batch.features, read)
         # argmax takes the first of equals; reversed, a choice must be strictly likelier than those after it.
-        from_the_end = logits[:, self.first_tokens].flip(1).argmax(dim=1)
+        from_the_end = logits[:, self.own_tokens].flip(1).argmax(dim=1)
         return [self.decoding.choices[-1 - place] for place in from_the_end.tolist()]
 
 
 def choice_tokens(tokenizer: PreTrainedTokenizerFast, choices: Sequence[str], task: str) -> tuple[list[int], list[int]]:
-    """Tokens that targets begin with (BART: ``<s>``, T5: none), and the first own token of each choice.
+    """Tokens that all choices begin with, special ones too (BART: ``<s>``, T5: none), and each choice's next token.
 
     Raises:
-        DataError: two choices begin with the same token, so that one decoder step cannot tell them apart.
+        DataError: two choices have the same next token, so that one decoder step cannot tell them apart.
     """
     bare = [tokenizer(choice, add_special_tokens=False)["input_ids"] for choice in choices]
-    first = [ids[0] for ids in bare]
-    if len(set(first)) < len(first):
-        raise DataError(f"{task}: its choices {', '.join(choices)} do not differ in their first token")
+    shared = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, zip(*bare, strict=False)))
+    own = [ids[shared] for ids in bare if len(ids) > shared]
+    if len(set(own)) < len(choices):
+        raise DataError(f"{task}: its choices {', '.join(choices)} do not differ in one token")
     whole: list[int] = tokenizer(choices[0])["input_ids"]
-    return whole[: whole.index(first[0])], first
+    return whole[: whole.index(bare[0][0]) + shared], own
 
 
 def score(
     evaluated: Evaluated, floor_values: dict[str, float | None], select_value: float | None, limited: bool
 ) -> Score:
-    """The record of a task's score on its reporting split; ``limited``: not all examples were used."""
+    """The record of a task's score on the split of its data; ``limited``: not all examples were used."""
     data, scored = evaluated.data, evaluated.scored
     card = data.task.card
     images = {image for example in data.examples for image in example.images}
     return Score(
         task=data.task.name,
         title=card.title,
-        split=card.splits["report"],
+        split=card.splits[data.role],
         select_split=card.splits["select"],
         metric=card.metric.name,
         metric_title=card.metric.title,
@@ -134,6 +136,9 @@ def score(
         floors=floor_values,
         more=dict(scored.more),
         select_value=select_value,
+        summary=card.summary,
+        source=card.source,
+        licence=card.licence,
     )
 
 
@@ -145,6 +150,7 @@ def stored_floors(store: Store, data: TaskData, progress: Progress = silent) -> 
         "floors": FLOORS_VERSION,
         "task": [task.name, task.version, data.fingerprint],
         "metric": [metric.name, metric.version],
+        "role": data.role,
         "examples": len(data),  # says which ones, because a limit of n keeps the same n in every cell
     }
     values: dict[str, float | None] = store.remembered("floors", key, lambda: floors(task, data.examples), progress)
@@ -163,7 +169,7 @@ def predictions_frame(evaluated: Sequence[Evaluated]) -> pandas.DataFrame:
             "id": example.id,
             "cluster": example.cluster or example.id,
             "kind": example.kind,
-            "text": example.text,
+            "text": example.whole_text,
             "images": "|".join(example.images),
             "prediction": prediction,
             "score": float(value),

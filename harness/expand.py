@@ -15,6 +15,7 @@ from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.errors import NothingMatched, UserError, unknown
 from harness.grid import Block, GridFile, MethodEntry
+from harness.refusals import refusal
 
 Place = tuple[int | str, ...]
 
@@ -249,5 +250,5 @@ def _sentences(error: ValidationError, model: type[BaseModel], noun: str, only: 
             sentences.append(unknown(noun, field, model.model_fields))
         else:
             prefix = f"{noun} {field}: " if field else ""
-            sentences.append(f"{prefix}{entry['msg']}, not {entry['input']!r}")
+            sentences.append(f"{prefix}{refusal(entry)}")
     return sentences

@@ -1,10 +1,15 @@
-"""Image features: computed once per encoder and image set, then read from one memory-mapped file."""
+"""Image features: computed once per encoder and image set, then read from one memory-mapped file.
+
+A clip is read as at most 64 tokens, as many as the papers take steps of a video: the maxima of each frame over a
+coarser grid, 2 × 2 where there are 16 frames.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isqrt
 from pathlib import Path
 from typing import Protocol
 
@@ -12,12 +17,14 @@ import numpy as np
 import torch
 from PIL.Image import Image
 from torch import Tensor
+from torch.nn.functional import adaptive_max_pool2d
 
 from harness.errors import UserError
 from harness.store import Progress, Store, silent
 from tasks import DataError, ImageSet
 
 ROWS, IDS = "rows.npy", "ids.json"
+CLIP_TOKENS = 64
 
 
 class Encoder(Protocol):
@@ -35,7 +42,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Features:
-    """The features of one image set: ``rows`` (n, tokens, width), float16, and the row of each id."""
+    """The features of one image set: ``rows`` (n, tokens per image or clip, width), float16, and the row of each id."""
 
     rows: np.ndarray
     index: Mapping[str, int]
@@ -60,18 +67,20 @@ class Features:
 def features(
     store: Store, encoder: Encoder, images: ImageSet, progress: Progress = silent, batch_size: int = 64
 ) -> Features:
-    """Open the features of an image set; the first time, encode all its images.
+    """Open the features of an image set; the first time, encode all its images, ``batch_size`` pictures at once.
 
     Raises:
         DataError: an image is missing or broken.
         UserError: a feature does not fit into half precision, or the cache cannot be written.
     """
     ids = list(images.ids())
+    tokens = encoder.tokens if images.frames == 1 else images.frames * _side(images.frames) ** 2
+    batch_size = max(1, batch_size // images.frames)
     if not ids:  # a task without images; a file cannot be mapped when it holds no rows
-        return Features(np.zeros((0, encoder.tokens, encoder.width), np.float16), {}, images.name)
+        return Features(np.zeros((0, tokens, encoder.width), np.float16), {}, images.name)
 
     def build(folder: Path) -> None:
-        shape = (len(ids), encoder.tokens, encoder.width)
+        shape = (len(ids), tokens, encoder.width)
         rows = np.lib.format.open_memmap(folder / ROWS, mode="w+", dtype=np.float16, shape=shape)
         for start in range(0, len(ids), batch_size):
             rows[start : start + batch_size] = _encode(encoder, images, ids[start : start + batch_size])
@@ -79,7 +88,7 @@ def features(
         rows.flush()
         (folder / IDS).write_text(json.dumps(ids), "utf-8")
 
-    key = {"encoder": encoder.fingerprint, "set": images.name, "images": images.fingerprint}
+    key = {"encoder": encoder.fingerprint, "set": images.name, "images": images.fingerprint, "tokens": tokens}
     place = store.entry("features", key, build, progress)
     stored: list[str] = json.loads((place / IDS).read_text("utf-8"))
     index = {name: row for row, name in enumerate(stored)}
@@ -87,8 +96,30 @@ def features(
 
 
 def _encode(encoder: Encoder, images: ImageSet, ids: Sequence[str]) -> np.ndarray:
+    pictures = [picture for image in ids for picture in images.open_frames(image)]
+    distinct = {
+        id(picture): picture for picture in pictures
+    }  # frames of a clip in which nothing changes are one object
+    rows = {key: row for row, key in enumerate(distinct)}
     with torch.inference_mode():
-        block = encoder.encode([images.open(image) for image in ids]).cpu().half()
+        block = encoder.encode(list(distinct.values()))[[rows[id(picture)] for picture in pictures]]
+        block = (pool_frames(block, images.frames) if images.frames > 1 else block).cpu().half()
     if not torch.isfinite(block).all():
         raise UserError(f"{encoder.name}: its features of {images.name} ({ids[0]} ...) do not fit into float16")
     return block.numpy()
+
+
+def _side(frames: int) -> int:
+    """Rows and columns that a frame is reduced to, so that a clip has at most `CLIP_TOKENS` tokens."""
+    return isqrt(CLIP_TOKENS // frames)
+
+
+def pool_frames(block: Tensor, frames: int) -> Tensor:
+    """Patches of all frames of c clips (c · frames, tokens, width) -> clips (c, frames · side², width).
+
+    Token f · side² + r is region r of frame f, regions in reading order; side² is 4 where there are 16 frames.
+    """
+    _, tokens, width = block.shape
+    grid = block.transpose(1, 2).unflatten(2, (isqrt(tokens), isqrt(tokens)))
+    pooled = adaptive_max_pool2d(grid, _side(frames)).flatten(2).transpose(1, 2)
+    return pooled.reshape(-1, frames * _side(frames) ** 2, width)

@@ -19,12 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from harness import cells
 from harness.errors import UserError, unknown
+from harness.refusals import refusal
+from harness.yaml_source import YamlSource
 
 BUILT_IN = Path(__file__).parent / "grids"
 
@@ -61,10 +63,10 @@ class MethodEntry(Part):
 
 
 class Control(Part):
-    """One more cell of a method, kept from seeing something."""
+    """One more cell of a method, with something taken away from it."""
 
     method: str
-    control: Literal["image-blind", "question-blind"]
+    control: cells.Control
 
 
 class Block(Part):
@@ -104,35 +106,18 @@ class GridFile:
         """
         self.origin = origin
         self.text = text
-        self._tree = _compose(origin, text)
+        self._source = YamlSource(origin, text)
         try:
-            self.grid = Grid.model_validate(yaml.safe_load(text))
+            self.grid = Grid.model_validate(self._source.content)
         except ValidationError as error:
             raise self.refusal([(entry["loc"], _sentence(entry)) for entry in error.errors()]) from error
 
     def refusal(self, problems: list[tuple[tuple[int | str, ...], str]]) -> UserError:
         """One error that tells every problem, each with its line and its place in the file."""
-        lines = []
-        for place, sentence in problems:
-            where = ".".join(str(part) for part in place if part != "parameters")
-            lines.append(f"{self.origin}:{self._line(place)}: {where or 'the file'}: {sentence}")
-        return UserError("\n".join(dict.fromkeys(lines)))
-
-    def _line(self, place: tuple[int | str, ...]) -> int:
-        """Line of a place in the file, or of the innermost thing around it that is there."""
-        node = self._tree
-        line = node.start_mark.line
-        for part in place:
-            if isinstance(node, yaml.MappingNode):
-                inside = {key.value: (key, value) for key, value in node.value}
-                if part not in inside:
-                    continue  # "parameters", which the file does not spell, or a missing field
-                key, node = inside[part]
-                line = key.start_mark.line
-            elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
-                node = node.value[part]
-                line = node.start_mark.line
-        return line + 1
+        # "parameters" is not spelled in the file; see `MethodEntry`.
+        return self._source.refusal(
+            [(tuple(part for part in place if part != "parameters"), sentence) for place, sentence in problems]
+        )
 
 
 def built_in() -> dict[str, Path]:
@@ -159,25 +144,10 @@ def load_grid(name: str) -> GridFile:
     return GridFile(str(name), text)
 
 
-def _compose(origin: str, text: str) -> yaml.Node:
-    try:
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
-        yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = mark.line + 1 if mark else 1
-        raise UserError(f"{origin}:{line}: is not YAML: {error.problem or error.context}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{origin}: is not YAML: {error}") from error
-    if tree is None:
-        raise UserError(f"{origin}:1: is empty; a grid needs 'name' and 'blocks'")
-    return tree
-
-
 def _sentence(entry: Any) -> str:
     """Say what is wrong with one value, and for an unknown field the nearest that exist."""
     if entry["type"] == "extra_forbidden":
         *parents, field = entry["loc"]
         model = PLACES.get(tuple(part for part in parents if isinstance(part, str)), Grid)
         return unknown("field", str(field), model.model_fields)
-    return f"{entry['msg']}, not {entry['input']!r}" if entry["type"] != "missing" else "is missing"
+    return refusal(entry)

@@ -91,12 +91,12 @@ def suite_of(spec: BackboneSpec, kind: str) -> str:
 
 
 def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor]:
-    """What a checkpoint must hold, by name, so that the backbone's weights and it restore the trained model.
+    """What a checkpoint must hold, by name, so that the backbone's weights and it give the trained model again.
 
     These are the trained parameters, everything frozen in modules that the method added (random projections,
     for instance) and, while the token table is frozen, its last rows as far as images read them
     (``visual_tokens``) and no published file holds them (`JointBackbone.random_rows`; none for embedded
-    backbones).
+    backbones). The tensors are the model's own: writing into them changes the model.
     """
     own = set(model.own_modules)
     added = {name for name, module in model.named_modules() if module not in own}
@@ -111,24 +111,6 @@ def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor
     if rows and not tokens.requires_grad:
         tensors[ROWS] = tokens.detach()[-rows:]
     return tensors
-
-
-def restore(model: JointBackbone, tensors: Mapping[str, Tensor]) -> None:
-    """Put stored tensors back into a backbone to which the same method is attached.
-
-    Raises:
-        ValueError: a tensor has no place in the model, or another shape there.
-    """
-    named = dict(tensors)
-    rows = named.pop(ROWS, None)
-    try:
-        surplus = model.load_state_dict(named, strict=False).unexpected_keys
-    except RuntimeError as error:
-        raise ValueError(" ".join(str(error).split())) from error
-    if surplus:
-        raise ValueError(f"the model has no place for {', '.join(surplus[:3])}")
-    if rows is not None:
-        _token_table(model).detach()[-len(rows) :] = rows
 
 
 def _like(spec: BackboneSpec, kind: str, feature_width: int | None, config: PretrainedConfig) -> JointBackbone:

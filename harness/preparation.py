@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
 
 from harness import parameters
 from harness.backbones import registry
+from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import BackboneSpec
 from harness.backbones.vision import ImageEncoder, load_encoder
 from harness.catalogue import Catalogue
@@ -18,11 +20,14 @@ from harness.errors import Incompatible, Unavailable, UserError
 from harness.features import Features, features
 from harness.options import Options
 from harness.store import Progress, Store
-from harness.texts import TextStore
+from harness.texts import Shown, TextStore
 from harness.workbench import Workbench, find_device, find_dtype, make_reproducible, seed_everything
 from methods import Method, TaskContext
 from reports.record import Parameters
 from tasks import Role, Task
+
+SHOWN: Mapping[str, Shown] = {"subtitle-blind": "question", "question-blind": "nothing"}
+"""What a control leaves of the text; the others leave all of it."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class Prepared:
     store: Store
     train: Sequence[TaskData]
     select: Sequence[TaskData]  # empty when no epoch is selected
-    report: Sequence[TaskData]
+    scored: Sequence[TaskData]  # the split that the settings score on
 
 
 def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
@@ -68,11 +73,13 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
     store = Store(options.cache)
     reader = _Reader(cell, store, encoder, bench, progress)
     splits: dict[Role, list[TaskData]] = {}
-    roles: tuple[Role, ...] = ("train", "report")
-    for role in roles if cell.settings.selection == "last" else (*roles, "select"):
+    settings = cell.settings
+    roles: tuple[Role, ...] = ("train", settings.score_on)
+    for role in roles if settings.selection == "last" else (*roles, "select"):
         splits[role] = [reader.read(task, role) for task in tasks]
     seed_everything(cell.seed)
-    return Prepared(bench, counts, store, splits["train"], splits.get("select", []), splits["report"])
+    select = splits["select"] if settings.selection == "best" else []
+    return Prepared(bench, counts, store, splits["train"], select, splits[settings.score_on])
 
 
 def _compare(cell: Cell, name: str, fingerprint: str, thing: str) -> None:
@@ -93,12 +100,20 @@ def _build(
     seed_everything(cell.seed)
     loaded = registry.load(spec, feature_width, options.weights)
     _compare(cell, "backbone", loaded.fingerprint, f"the weights of {cell.backbone}")
+    if cell.settings.control == "random-backbone":
+        _forget(loaded.model, feature_width)
     context = TaskContext(cell.tasks)
     try:
         method.attach(loaded.model, context)
     except ValueError as error:
         raise Incompatible(f"{cell.method} cannot serve {cell.backbone}: {error}") from error
     return Workbench(loaded.model.to(device), loaded.tokenizer, method, context, device, dtype)
+
+
+def _forget(model: JointBackbone, feature_width: int) -> None:
+    """Draw all weights anew from torch's global generator, visual embedding included, as before pre-training."""
+    untrained = type(model)(type(model.lm)(deepcopy(model.lm.config)), feature_width)
+    model.load_state_dict(untrained.state_dict())
 
 
 class _Reader:
@@ -124,8 +139,7 @@ class _Reader:
             self.opened[key] = features(self.store, self.encoder, images, self.progress)
         fingerprint = self.cell.data.get(task.name) or task.fingerprint()
         prefix = task.prefix if settings.task_prefixes else ""
-        blind = settings.control == "question-blind"
-        texts = self.texts.open(task, fingerprint, role, examples, prefix, blind)
+        texts = self.texts.open(task, fingerprint, role, examples, prefix, SHOWN.get(settings.control, "all"))
         return TaskData(
             task,
             fingerprint,

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,26 +22,21 @@ from rich.text import Text
 
 from harness.cells import Cell
 from harness.run_folder import CellFolder
+from reports.formats import literal, rough_duration
 from reports.record import RecordError, State, Status
 
 LINE_SECONDS = 15.0  # between two plain lines about running cells
 
 
-def label(cell: Cell) -> str:
-    """A cell in a few words: what was varied, and nothing that is the default."""
-    words = [cell.suite, cell.backbone, cell.method, f"seed {cell.seed}"]
-    words += [f"{name}={value}" for name, value in cell.overrides.items()]
-    if cell.settings.control != "none":
-        words.append(cell.settings.control)
-    return " ".join(words)
+def labels(cells: Iterable[Cell]) -> dict[str, str]:
+    """Each cell, by key, in a few words: what was varied, and nothing that is the default.
 
-
-def duration(seconds: float) -> str:
-    """Seconds as people write them: "12 s", "3 min", "1 h 05 min"."""
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    Settings are named where cells would read the same without; where they too are the same, the key is.
+    """
+    alike: dict[str, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        alike[_label(cell)].append(cell)
+    return {cell.key: " ".join([label, *_differences(cell, group)]) for label, group in alike.items() for cell in group}
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def standing(status: Status) -> Standing:
         phase=status.phase or status.state,
         step="" if status.step is None else f"{status.step}/{status.steps or '?'}",
         loss="" if status.loss is None else f"{status.loss:.3f}",
-        left="" if status.seconds_left is None else duration(status.seconds_left),
+        left="" if status.seconds_left is None else rough_duration(status.seconds_left),
     )
 
 
@@ -92,7 +88,8 @@ class Progress:
         """``cells`` are those to run, by folder; ``expected_seconds`` is the wall time of one, if known."""
         self.tally = Tally(len(cells))
         self._console = console
-        self._labels = {path: label(cell) for path, cell in cells.items()}
+        named = labels(cells.values())
+        self._labels = {path: named[cell.key] for path, cell in cells.items()}
         self._jobs = jobs
         self._line_seconds = line_seconds
         self._expected = expected_seconds
@@ -130,7 +127,7 @@ class Progress:
         else:
             self.tally.failed += 1
         because = f": {reason}" if reason else ""
-        self._say(f"{state:<6} {self._labels[folder.path]} in {duration(seconds)}{because}")
+        self._say(f"{state:<6} {self._labels[folder.path]} in {rough_duration(seconds)}{because}")
         if not self._live:
             self._say(f"       {self._summary()}")
 
@@ -174,7 +171,7 @@ class Progress:
     def _summary(self) -> str:
         tally = self.tally
         left = self.seconds_left()
-        about = "" if left is None else f", about {duration(left)} left"
+        about = "" if left is None else f", about {rough_duration(left)} left"
         running = f"{len(self._running)} running{about}"
         return f"{tally.done} of {tally.total} cells done, {tally.failed} failed, {running}"
 
@@ -195,6 +192,25 @@ class Progress:
         head = Table.grid(padding=(0, 2, 0, 0))
         head.add_row(ProgressBar(self.tally.total, ended, width=20), Text(self._summary()))
         return Group(head, table)
+
+
+def _label(cell: Cell) -> str:
+    words = [cell.suite, cell.backbone, cell.method, f"seed {cell.seed}"]
+    words += [f"{name}={literal(value)}" for name, value in cell.overrides.items()]
+    if cell.settings.control != "none":
+        words.append(cell.settings.control)
+    return " ".join(words)
+
+
+def _differences(cell: Cell, group: Sequence[Cell]) -> list[str]:
+    """What tells a cell from the others of the same label."""
+    words = [
+        f"{name}={literal(value)}"
+        for name, value in cell.settings
+        if any(getattr(other.settings, name) != value for other in group)
+    ]
+    twins = [other for other in group if other.settings == cell.settings]
+    return words if len(twins) == 1 else [*words, cell.key[:8]]
 
 
 def _status(path: Path) -> Status:

@@ -16,6 +16,7 @@ import io
 import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 CELL, STATUS, RESULT, OPTIONS = "cell.json", "status.json", "result.json", "options.json"
 CURVE, LOG, CLAIM = "curve.jsonl", "log.txt", "claim.json"
 PREDICTIONS, WEIGHTS = "predictions.parquet", "weights.safetensors"
+FIX = "free space or choose another --output"
 
 
 def now() -> str:
@@ -70,6 +72,20 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot_write(path, error) from error
+
+
+def require_writable(folder: Path, fix: str = FIX) -> None:
+    """Create a folder if need be, and see that files with something in them can be written there.
+
+    Raises:
+        UserError: they cannot; ``fix`` says what to do about it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(bytes(4096))  # an empty file fits on a full disk
+    except OSError as error:
+        raise _cannot_write(folder, error, fix) from error
 
 
 class CellFolder:
@@ -167,10 +183,7 @@ class RunFolder:
         Raises:
             UserError: it cannot be created or written.
         """
-        make_folder(self.cells_path)
-        probe = self.path / f".probe.{os.getpid()}"
-        write_atomically(probe, b"")
-        probe.unlink()
+        require_writable(self.cells_path)
 
     def require(self) -> None:
         """See that this is the folder of a run.
@@ -221,8 +234,8 @@ class RunFolder:
             raise _cannot_write(folder.path, error) from error
 
 
-def _cannot_write(path: Path, error: OSError) -> UserError:
-    return UserError(f"{path}: cannot be written ({error.strerror or error}); free space or choose another --output")
+def _cannot_write(path: Path, error: OSError, fix: str = FIX) -> UserError:
+    return UserError(f"{path}: cannot be written ({error.strerror or error}); {fix}")
 
 
 def _sync_folder(path: Path) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from itertools import chain, islice
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from transformers import PreTrainedTokenizerFast
@@ -16,6 +17,9 @@ from tasks import Example, Role, Task
 from tasks.targets import weighted_targets
 
 BLOCK = 1000  # texts tokenised at once
+
+Shown = Literal["all", "question", "nothing"]
+"""What a model may read of an example: subtitles and question, the question alone, or no more than the prefix."""
 
 
 @dataclass(frozen=True)
@@ -90,12 +94,11 @@ class TextStore:
         role: Role,
         examples: Sequence[Example],
         prefix: str,
-        question_blind: bool = False,
+        shown: Shown = "all",
     ) -> Texts:
         """Open the text of all examples of a role; the first time, tokenise it.
 
-        The encoder reads ``prefix`` and the example's text, or ``prefix`` alone when it is kept from the
-        question; ``fingerprint`` is that of the task's data.
+        The encoder reads ``prefix`` and what is shown of the example; ``fingerprint`` is that of the task's data.
 
         Raises:
             DataError: an example's targets and weights do not fit together.
@@ -104,12 +107,12 @@ class TextStore:
         key = {
             "tokenizer": self.fingerprint,
             "task": [task.name, task.version, fingerprint, role],
-            "shown": [prefix, question_blind],
+            "shown": [prefix, shown],
             "limits": limits,
         }
 
         def build(folder: Path) -> None:
-            texts = (prefix if question_blind else prefix + example.text for example in examples)
+            texts = (prefix + _input(example, shown) for example in examples)
             inputs = self._ragged(texts, limits[0], f"text of {task.name}", len(examples))
             scored = [scored_targets(example) for example in examples]
             pairs = list(chain.from_iterable(scored))
@@ -140,6 +143,12 @@ class TextStore:
             rows += self.tokenizer(block, truncation=limit is not None, max_length=limit)["input_ids"]
             self.progress(what, len(rows), total)
         return Ragged(np.fromiter(chain.from_iterable(rows), dtype=np.int32), _offsets(len(row) for row in rows))
+
+
+def _input(example: Example, shown: Shown) -> str:
+    if shown == "all":
+        return example.whole_text
+    return example.text if shown == "question" else ""
 
 
 def _offsets(lengths: Iterable[int]) -> np.ndarray:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from multiprocessing.connection import wait
 from pathlib import Path
 
+from tqdm import tqdm
+
 from harness.cells import Cell
 from harness.claims import Claim, Claimed
 from harness.errors import Unavailable
@@ -54,6 +56,8 @@ def child(path: Path, entry: str, devices: str | None) -> None:
     """Run `work` in a process of its own that dies with its parent; ``devices`` is CUDA_VISIBLE_DEVICES."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the runner decides
     threading.Thread(target=_die_with_parent, name="die-with-parent", daemon=True).start()
+    # The lock that progress bars of libraries make is a named semaphore, which a killed process leaves behind.
+    tqdm.set_lock(threading.RLock())
     if devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = devices
     sys.exit(work(path, entry))

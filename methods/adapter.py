@@ -27,7 +27,6 @@ class SingleAdapter(Method):
     presets: ClassVar = {
         "bart/video-text": {"learning_rate": 3e-4},
         "t5": {"reduction_factor": 4, "learning_rate": 3e-4},
-        "mini-bart": {"learning_rate": 3e-3},
     }
 
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")

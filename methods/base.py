@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from methods import tuned
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -94,12 +96,16 @@ class Method(BaseModel, ABC):
     def configured(cls, family: str, kind: str, backbone: str, overrides: Mapping[str, Any] | None = None) -> Self:
         """Build the method with its defaults for a backbone and a kind of suite.
 
+        A learning rate in `methods.tuned` comes before the presets', an override before everything.
+
         Raises:
             pydantic.ValidationError: an override is unknown or out of range.
         """
         values: dict[str, Any] = {}
         for selector in (family, f"{family}/{kind}", backbone, f"{backbone}/{kind}"):
             values |= cls.presets.get(selector, {})
+        if found := tuned.rate(backbone, kind, cls.name):
+            values["learning_rate"] = found.learning_rate
         return cls(**(values | dict(overrides or {})))
 
     @abstractmethod

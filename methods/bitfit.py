@@ -28,7 +28,7 @@ class BitFit(Method):
     )
     identity_at_start = True
     mergeable = True
-    presets: ClassVar = {"t5": {"learning_rate": 3e-3}, "mini-bart": {"learning_rate": 3e-3}}
+    presets: ClassVar = {"t5": {"learning_rate": 3e-3}}
 
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
 

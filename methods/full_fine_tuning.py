@@ -22,10 +22,7 @@ class FullFineTuning(Method):
     paper = vl_adapter("section 4, full fine-tuning")
     identity_at_start = True
     mergeable = True
-    presets: ClassVar = {
-        "bart/video-text": {"learning_rate": 3e-5},
-        "mini-bart": {"learning_rate": 1e-3},
-    }
+    presets: ClassVar = {"bart/video-text": {"learning_rate": 3e-5}}
 
     learning_rate: float = Field(1e-4, gt=0, description="peak learning rate")
 

@@ -34,7 +34,7 @@ class SingleLora(PeftMethod):
     presets: ClassVar = {
         "bart/video-text": {"learning_rate": 3e-4},
         "t5": {"rank": 150, "learning_rate": 3e-4},
-        "mini-bart": {"rank": 16, "alpha": 4.0, "learning_rate": 3e-3},
+        "mini-bart": {"rank": 16, "alpha": 4.0},
     }
 
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from pydantic import Field
 
 from methods.base import Method, TaskContext
@@ -25,7 +23,6 @@ class Projection(Method):
     paper = PAPER
     identity_at_start = True
     mergeable = True
-    presets: ClassVar = {"mini-bart": {"learning_rate": 3e-3}}
 
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
 

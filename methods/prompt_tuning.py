@@ -43,7 +43,7 @@ class SinglePrompt(Method):
     presets: ClassVar = {
         "bart/video-text": {"learning_rate": 3e-4},
         "t5": {"learning_rate": 3e-3},
-        "mini-bart": {"length": 10, "hidden": 128, "learning_rate": 3e-3},
+        "mini-bart": {"length": 10, "hidden": 128},
     }
 
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")

@@ -24,14 +24,20 @@ IDENTITY: dict[str, str] = {
     "label": "string",  # method with its overrides and control: "lora-single (rank=4)", "full, image-blind"
     "configuration": "string",  # the same for cells that differ in their seed alone
     "seed": "Int64",
-    "control": "string",  # "none", "image-blind" or "question-blind"
+    "control": "string",  # "none" or one of harness.cells.Control
+    "scored_on": "string",  # "report", or "select" when learning rates are compared
 }
 
 CELLS: dict[str, str] = IDENTITY | {
     "folder": "string",  # relative to the run folder, with forward slashes
     "method_title": "string",
     "method_paper": "string",
+    "kind": "string",  # of the suite: "image-text", "video-text" or "text"
     "tasks": "string",  # names, one blank between
+    "learning_rate": "Float64",  # peak of the schedule
+    "rate_source": "string",  # where it comes from; see reports.record.RateOrigin
+    "rate_candidates": "Int64",
+    "rate_suite": "string",
     "state": "string",  # see reports.record.State
     "reason": "string",
     "phase": "string",
@@ -104,6 +110,9 @@ SCORES: dict[str, str] = IDENTITY | {
     "clusters": "Int64",
     "comparable": "boolean",
     "select_value": "Float64",
+    "summary": "string",  # of the task: what goes in, what comes out
+    "source": "string",
+    "licence": "string",
 }
 
 CURVES: dict[str, str] = IDENTITY | {

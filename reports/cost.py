@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from reports.entries import Entry, Group
-from reports.formats import HOLE, count, decimal, duration, present, significant, size, slug
+from reports.formats import HOLE, count, decimal, duration, present, significant, size
 from reports.table import Column, Row, Table, TableCell, without_empty_columns
 
 SHARED = "◇"
@@ -124,8 +124,7 @@ def _table(group: Group, entries: Sequence[Entry], kind: str, title: str, measur
         notes.append(f"{SHARED} Not exclusive: other work ran on the machine meanwhile.")
     if absent:
         notes.append(f"Not measured here: {'; '.join(absent)}.")
-    name = f"{kind}-{slug(group.suite)}-{slug(group.backbone)}"
-    return Table(name, f"{title}: {group.suite} on {group.backbone}", kept, thinner, tuple(notes))
+    return Table(f"{kind}-{group.name}", f"{title}: {group.title}", kept, thinner, tuple(notes))
 
 
 def _shared(entry: Entry) -> bool:

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import pandas as pd
 
 from reports.columns import records
-from reports.formats import plain, present
+from reports.formats import plain, present, slug
+from reports.rows import SELECTION_SPLIT
 from reports.run import Run
 from reports.statistics import Summary, summarise
 
@@ -61,7 +62,7 @@ class Entry:
         """The label as papers print it: the method's title in the place of its name."""
         if not self.title or not self.label.startswith(self.method):
             return self.label
-        return self.title + self.label.removeprefix(self.method)
+        return self.title + self.label.removeprefix(self.method).removesuffix(f", {SELECTION_SPLIT}")
 
     @property
     def done(self) -> list[dict[str, Any]]:
@@ -72,6 +73,11 @@ class Entry:
     def updated_percent(self) -> float | None:
         """Updated params (%), the same for all seeds; known as soon as the method is attached."""
         return next((float(value) for cell in self.cells if present(value := cell["updated_percent"])), None)
+
+    @property
+    def learning_rate(self) -> float | None:
+        """Peak learning rate, the same for all seeds."""
+        return next((float(value) for cell in self.cells if present(value := cell["learning_rate"])), None)
 
     def median(self, column: str) -> float | None:
         """Median over the finished cells in which a column was measured."""
@@ -92,13 +98,24 @@ class Entry:
 
 @dataclass(frozen=True)
 class Group:
-    """All entries of one suite on one backbone, in the order of the leaderboard."""
+    """All entries of one suite on one backbone and one split, in the order of the leaderboard."""
 
     suite: str
     backbone: str
+    scored_on: str  # "report", or "select": scores that compare learning rates and are no result
     tasks: tuple[TaskColumn, ...]
     entries: tuple[Entry, ...]
     floors: dict[str, dict[str, float]]  # floor → task → raw fraction × scale
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return f"{self.suite} on {self.backbone}" + (f", {SELECTION_SPLIT}" if self.scored_on == "select" else "")
+
+    @property
+    def name(self) -> str:
+        """Safe in file names and anchors."""
+        return f"{slug(self.suite)}-{slug(self.backbone)}" + ("-selection-split" if self.scored_on == "select" else "")
 
     @property
     def ranked(self) -> list[Entry]:
@@ -107,10 +124,11 @@ class Group:
 
 
 def groups(run: Run) -> list[Group]:
-    """One group per suite × backbone in which at least one cell was scored."""
+    """One group per suite × backbone × scored split in which at least one cell was scored."""
     done = run.scores[run.scores["state"] == "done"]
-    cells = dict(list(run.cells.groupby(["suite", "backbone"], sort=True)))
-    scores = dict(list(done.groupby(["suite", "backbone"], sort=True)))
+    place = ["suite", "backbone", "scored_on"]
+    cells = dict(list(run.cells.groupby(place, sort=True)))
+    scores = dict(list(done.groupby(place, sort=True)))
     return [_group(place, cells[place], scores[place]) for place in scores]
 
 
@@ -125,8 +143,8 @@ def _group(place: Any, cells: pd.DataFrame, scores: pd.DataFrame) -> Group:
         configurations.setdefault(cell["label"], []).append(cell)
     entries = [_entry(members, by_key, tasks) for members in configurations.values()]
     shown = [entry for entry in entries if entry.done or entry.failure]
-    suite, backbone = place
-    return Group(suite, backbone, tasks, tuple(sorted(shown, key=_order)), _floors(score_rows, tasks))
+    suite, backbone, scored_on = place
+    return Group(suite, backbone, scored_on, tasks, tuple(sorted(shown, key=_order)), _floors(score_rows, tasks))
 
 
 def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskColumn, ...]:

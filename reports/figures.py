@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from reports.entries import Entry, Group
-from reports.formats import plain, slug
+from reports.formats import plain
 from reports.statistics import Summary
 
 _INK, _PALE = "#010203", "#010204"  # stand-ins that become currentColor, solid and faint
@@ -67,8 +67,8 @@ def quality_figure(group: Group) -> Picture | None:
     points = [point for entry in group.entries if (point := _point(entry, group)) is not None]
     if len(points) < 2:
         return None
-    name = f"quality-{slug(group.suite)}-{slug(group.backbone)}"
-    title = f"Score against updated parameters: {group.suite} on {group.backbone}"
+    name = f"quality-{group.name}"
+    title = f"Score against updated parameters: {group.title}"
     drawn = {point.label for point in points}
     missing = [entry.label for entry in group.entries if entry.done and entry.label not in drawn]
     caption = (

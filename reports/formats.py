@@ -9,8 +9,6 @@ import re
 import unicodedata
 from typing import Any
 
-import pandas as pd
-
 from reports.statistics import Summary
 
 HOLE = "–"  # a value that was not measured
@@ -37,6 +35,8 @@ def _harmful(letter: str) -> bool:
 
 def present(value: Any) -> bool:
     """Whether a value of a data frame is there: not None, not NaN, not pandas' NA."""
+    import pandas as pd  # here, so that whoever only writes a duration does not wait for it
+
     return not (pd.api.types.is_scalar(value) and pd.isna(value))
 
 
@@ -81,7 +81,7 @@ def size(value: float | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Wall time: 840 ms, 12.3 s, 4 min 05 s, 2 h 10 min."""
+    """Wall time that was measured: 840 ms, 12.3 s, 4 min 05 s, 2 h 10 min."""
     if seconds is None or math.isnan(seconds):
         return HOLE
     if seconds < 1:
@@ -89,8 +89,18 @@ def duration(seconds: float | None) -> str:
     if seconds < 60:
         return f"{significant(seconds)} s"
     minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else _hours(minutes)
+
+
+def rough_duration(seconds: float) -> str:
+    """Wall time that goes by or is estimated: 12 s, 3 min, 1 h 05 min."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else _hours(minutes)
+
+
+def _hours(minutes: int) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 

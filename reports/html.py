@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.report import GLOSSARY, Report
+from reports.trust import TITLE as TRUST
 
 _TEMPLATES = Path(__file__).parent / "templates"
 
@@ -34,6 +35,7 @@ def write_html(report: Report, cells_at: str = "..") -> str:
     return environment.get_template("index.html").render(
         report=report,
         glossary=GLOSSARY,
+        trust_title=TRUST,
         style=Markup(style),
         script=Markup(script),
         figures={board.name: Markup(board.picture.svg) for board in report.boards if board.picture},

@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from reports.entries import Entry, Group, TaskColumn, TaskScore
-from reports.formats import HOLE, count, decimal, plain, significant, slug, spread
+from reports.formats import HOLE, decimal, plain, spread
+from reports.rates import COLUMN as RATE
+from reports.rates import rate_cell, rate_note
+from reports.rows import SELECTION_SPLIT
 from reports.statistics import Summary
 from reports.table import Column, Mark, Row, Table, TableCell
 
@@ -21,10 +24,12 @@ EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes
 
 
 def leaderboard(group: Group) -> Table:
-    """Write the entries of a group as a table: method, updated %, one column per task, average, n."""
+    """Write the entries of a group as a table: method, updated %, learning rate, tasks, average, n."""
     several = len(group.tasks) > 1
-    marks = _marks(group)
-    worse = _not_better_than_projection(group)
+    # Learning rates compete within a method; no row of theirs is a result that could be best.
+    ranked = group.scored_on == "report"
+    marks = _marks(group) if ranked else {}
+    worse = _not_better_than_projection(group) if ranked else set()
     rows = [_row(entry, group, several, marks, entry.label in worse) for entry in group.entries]
     rows += [_floor_row(name, values, group, several) for name, values in group.floors.items()]
     columns = [
@@ -33,14 +38,15 @@ def leaderboard(group: Group) -> Table:
             "Updated params (%)",
             tooltip="100 × trained / (language model + visual embedding + added modules)",
         ),
+        RATE,
         *(Column(task.title, tooltip=f"{task.metric_title} on {task.split}, × {task.scale:g}") for task in group.tasks),
     ]
     if several:
         columns.append(Column("Average", tooltip="plain mean over the tasks"))
     columns.append(Column("n", tooltip="seeds"))
-    name = f"leaderboard-{slug(group.suite)}-{slug(group.backbone)}"
-    title = f"{group.suite} on {group.backbone}"
-    return Table(name, title, tuple(columns), tuple(rows), tuple(_notes(group, bool(worse))))
+    return Table(
+        f"leaderboard-{group.name}", group.title, tuple(columns), tuple(rows), tuple(_notes(group, bool(worse)))
+    )
 
 
 def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
@@ -60,7 +66,7 @@ def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
 
 def _row(entry: Entry, group: Group, several: bool, marks: dict[tuple[str, str], Mark], worse: bool) -> Row:
     cells = [entry_cell(entry, NOT_BETTER if worse else "")]
-    cells.append(TableCell(decimal(entry.updated_percent), entry.updated_percent))
+    cells += [TableCell(decimal(entry.updated_percent), entry.updated_percent), rate_cell(entry)]
     for task in group.tasks:
         score = entry.scores.get(task.name)
         if score is None:
@@ -93,7 +99,7 @@ def _score_cell(
 
 
 def _floor_row(name: str, values: dict[str, float], group: Group, several: bool) -> Row:
-    cells = [TableCell(f"{name} answer" if name == "majority" else name, name), TableCell()]
+    cells = [TableCell(f"{name} answer" if name == "majority" else name, name), TableCell(), TableCell()]
     cells += [TableCell(decimal(values.get(task.name)), values.get(task.name)) for task in group.tasks]
     if several:
         whole = len(values) == len(group.tasks)
@@ -146,7 +152,12 @@ def _not_better_than_projection(group: Group) -> set[str]:
 
 
 def _notes(group: Group, worse: bool) -> list[str]:
-    notes = ["Best ranked value above the floor in bold, second underlined; reference rows and floors are not ranked."]
+    notes = []
+    if group.scored_on == "select":
+        notes.append(f"Scored on the {SELECTION_SPLIT}, to compare learning rates: no result of a method, not ranked.")
+    else:
+        text = "Best ranked value above the floor in bold, second underlined; reference rows and floors are not ranked."
+        notes.append(text)
     seeds = [len(entry.done) for entry in group.entries if entry.done]
     if max(seeds) == 1:
         notes.append("One seed: differences between rows are not tested and may be chance.")
@@ -156,6 +167,8 @@ def _notes(group: Group, worse: bool) -> list[str]:
     if len(group.tasks) > 1:
         mixed = f" It mixes {' and '.join(metrics)}, which have different units." if len(metrics) > 1 else ""
         notes.append(f"Average: plain mean over the tasks, as in the papers; none where a task is missing.{mixed}")
+    if note := rate_note(group.entries):
+        notes.append(note)
     doubts = list(dict.fromkeys(d for entry in group.entries for score in entry.scores.values() for d in score.doubts))
     if doubts:
         notes.append(f"{UNCOMPARABLE} Does not compare with published numbers: {'; '.join(doubts)}.")
@@ -171,36 +184,3 @@ def _notes(group: Group, worse: bool) -> list[str]:
     elif group.backbone.startswith(EMBEDDED):
         notes.append(EMBEDDED_BACKBONE)
     return notes
-
-
-def task_cards(found: Sequence[Group], scores: Sequence[dict[str, object]]) -> Table:
-    """What each task's score is: splits, metric and its version, how many examples and clusters."""
-    rows, seen = [], set()
-    first = {(str(row["suite"]), str(row["task"])): row for row in reversed(scores)}
-    for group in found:
-        for task in group.tasks:
-            if (group.suite, task.name) not in seen:
-                seen.add((group.suite, task.name))
-                rows.append(_card_row(group.suite, task, first[group.suite, task.name]))
-    columns = (
-        Column("Suite", "left"),
-        Column("Task", "left"),
-        Column("Metric", "left"),
-        Column("Reported on", "left", "the split that publishes the score"),
-        Column("Selected on", "left", "the split that chooses a checkpoint where selection is 'best'"),
-        Column("Examples", tooltip="examples of the reporting split"),
-        Column("Clusters", tooltip="groups of dependent examples, such as the questions on one image"),
-    )
-    return Table("tasks", "Tasks", columns, tuple(rows))
-
-
-def _card_row(suite: str, task: TaskColumn, row: dict[str, object]) -> Row:
-    metric = f"{task.metric_title} × {significant(task.scale, 1)}"
-    texts = [suite, task.title, metric, task.split, plain(row["select_split"])]
-    cells = [TableCell(text, text.casefold()) for text in texts]
-    cells[1] = TableCell(task.title, task.title.casefold(), detail="" if task.title == task.name else task.name)
-    cells[2] = TableCell(metric, metric.casefold(), detail=f"version {plain(row['metric_version'])}")
-    for name in ("examples", "clusters"):
-        value = float(str(row[name]))
-        cells.append(TableCell(count(value), value))
-    return Row(tuple(cells))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from reports.report import GLOSSARY, Board, Report
 from reports.table import Row, Table, TableCell
+from reports.trust import TITLE as TRUST
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$#&])")
 
@@ -37,6 +38,9 @@ def write_markdown(report: Report) -> str:
         parts.append(f"> {escaped(report.banner)}\n")
     parts.append("## Leaderboards\n")
     parts += [_board(board) for board in report.boards]
+    if report.trust:
+        parts.append(f"## {TRUST}\n")
+        parts += [write_table(table) for table in report.trust]
     parts.append("## Cost\n")
     parts += [write_table(table) for board in report.boards for table in board.costs]
     parts.append("## Coverage\n")

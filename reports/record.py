@@ -59,6 +59,9 @@ class Score(Record):
     floors: dict[str, float | None] = Field(default_factory=dict)  # "majority", "question-only": raw fractions
     more: dict[str, float] = Field(default_factory=dict)  # further metrics, such as accuracy by question type
     select_value: float | None = None  # the same metric on the selection split
+    summary: str = ""  # of the task: what goes in, what comes out
+    source: str = ""  # of its data: a citation or an address
+    licence: str = ""
 
 
 class Parameters(Record):
@@ -131,6 +134,19 @@ class Times(Record):
     total: float | None = None
 
 
+class RateOrigin(Record):
+    """Where a cell's learning rate comes from."""
+
+    source: Literal[
+        "tuned",  # the best of several candidates on the selection split
+        "by hand",  # picked for this backbone without a search
+        "default",  # the method's own
+        "set",  # by the grid or the command line
+    ]
+    candidates: int | None = None  # how many were tried
+    suite: str | None = None  # that the candidates were tried on
+
+
 class Result(Record):
     """One finished cell: the content of ``result.json``."""
 
@@ -145,6 +161,7 @@ class Result(Record):
     step: int | None = None  # last optimisation step
     selected_epoch: int | None = None
     scores: list[Score] = Field(default_factory=list)
+    rate_origin: RateOrigin | None = None
     parameters: Parameters | None = None
     speed: Speed | None = None
     memory: Memory | None = None

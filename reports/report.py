@@ -7,17 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reports.cards import task_cards
 from reports.columns import records
 from reports.cost import cost_tables
 from reports.coverage import coverage, every_cell, reasons, state_counts
 from reports.entries import Group, groups
 from reports.figures import Picture, quality_figure
 from reports.formats import literal, moment, plain, present, size
-from reports.leaderboard import EMBEDDED, EMBEDDED_SUITE, leaderboard, task_cards
+from reports.leaderboard import EMBEDDED, EMBEDDED_SUITE, leaderboard
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
 from reports.table import Column, Row, Table, text_cell
+from reports.trust import trust_tables
 
 _NAMES = {
     "started_at": "Started",
@@ -42,7 +44,8 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     ("Reference rows", "Full fine-tuning and projection only frame the others; they are not ranked."),
     (
         "Control",
-        "The same training with the image or the question withheld from the model.",
+        "The same training with something taken away: the image, the question, or all that the backbone learnt in "
+        "pre-training (random-backbone).",
     ),
     (
         "Floor",
@@ -76,6 +79,7 @@ class Report:
     summary: list[tuple[str, str]]  # what ran, when and where
     banner: str | None
     boards: list[Board]
+    trust: list[Table]  # how far the embedded suite can be trusted; empty where nothing of that was measured
     tasks: Table | None
     coverage: list[Table]
     every_cell: Table
@@ -87,7 +91,7 @@ class Report:
     def tables(self) -> list[Table]:
         """All tables in reading order."""
         boards = [table for board in self.boards for table in (board.leaderboard, *board.costs)]
-        others = [self.tasks, *self.coverage, self.every_cell, self.environment]
+        others = [*self.trust, self.tasks, *self.coverage, self.every_cell, self.environment]
         return boards + [table for table in others if table is not None]
 
 
@@ -108,6 +112,7 @@ def assemble(run: Run) -> Report:
         summary=_summary(run, environment),
         banner=_banner(found),
         boards=[_board(group) for group in found],
+        trust=trust_tables(run),
         tasks=task_cards(found, records(run.scores)) if found else None,
         coverage=[coverage(run)] + ([why] if why is not None else []),
         every_cell=every_cell(run),
@@ -126,6 +131,8 @@ def _command(command: Any) -> str | None:
 
 def _board(group: Group) -> Board:
     table = leaderboard(group)
+    if group.scored_on == "select":
+        return Board(table.name.removeprefix("leaderboard-"), table, None, [])
     return Board(table.name.removeprefix("leaderboard-"), table, quality_figure(group), cost_tables(group))
 
 

@@ -14,6 +14,8 @@ from reports.record import Parameters, RecordError, Result, Spread, Status, read
 
 Row = dict[str, Any]
 
+SELECTION_SPLIT = "selection split"  # mark of everything that was not scored on the reporting split
+
 
 @dataclass
 class CellRows:
@@ -42,7 +44,9 @@ def read_cell(folder: Path, root: Path) -> CellRows:
     tasks = resolved.get("tasks")
     row = identity | {
         "folder": folder.relative_to(root).as_posix(),
+        "kind": plain(resolved["kind"]) if "kind" in resolved else None,
         "tasks": " ".join(map(str, tasks)) if isinstance(tasks, list) else None,
+        "learning_rate": _learning_rate(resolved),
     }
     if problem is not None:
         row |= {"state": "failed", "reason": plain(problem)}
@@ -87,23 +91,36 @@ def _identity(folder: Path, resolved: Mapping[str, Any], result: Result | None) 
     suite, backbone, method = (part.replace("--", "/") for part in folder.parts[-4:-1])
     seed = resolved.get("seed", int(seed_text) if seed_text.isdecimal() else None)
     method = str(resolved.get("method", method))
-    control = str(_mapping(resolved.get("settings")).get("control", "none"))
+    settings = _mapping(resolved.get("settings"))
+    control = str(settings.get("control", "none"))
+    scored_on = str(settings.get("score_on", "report"))
     return {
         "key": result.key if result is not None else _key(resolved) or short_key,
         "suite": plain(resolved.get("suite", suite)),
         "backbone": plain(resolved.get("backbone", backbone)),
         "method": plain(method),
-        "label": label(method, _mapping(resolved.get("overrides")), control),
+        "label": label(method, _mapping(resolved.get("overrides")), control, scored_on),
         "configuration": _digest(resolved, "seed", "overrides") if resolved else folder.name,
         "seed": seed if isinstance(seed, int) else None,
         "control": control,
+        "scored_on": scored_on,
     }
 
 
-def label(method: str, overrides: Mapping[str, Any], control: str) -> str:
-    """``method (override=value, …), control``: what tells the rows of one leaderboard apart."""
+def label(method: str, overrides: Mapping[str, Any], control: str, scored_on: str = "report") -> str:
+    """``method (override=value, …), control, selection split``: what tells the rows of a run apart."""
     inside = ", ".join(f"{name}={literal(value)}" for name, value in sorted(overrides.items()))
-    return plain(method + (f" ({inside})" if inside else "") + (f", {control}" if control != "none" else ""))
+    parts = [method + (f" ({inside})" if inside else "")]
+    parts += [control] if control != "none" else []
+    parts += [SELECTION_SPLIT] if scored_on == "select" else []
+    return plain(", ".join(parts))
+
+
+def _learning_rate(resolved: Mapping[str, Any]) -> float | None:
+    """The peak learning rate: that of the settings, else the method's."""
+    settings, parameters = (_mapping(resolved.get(name)) for name in ("settings", "parameters"))
+    value = settings.get("learning_rate") or parameters.get("learning_rate")
+    return float(value) if isinstance(value, int | float) else None
 
 
 def _key(resolved: Mapping[str, Any]) -> str | None:
@@ -129,6 +146,8 @@ def _result(result: Result) -> Row:
         "started_at": result.started_at,
         "finished_at": result.finished_at,
     }
+    if result.rate_origin is not None:
+        row |= {f"rate_{name}": value for name, value in result.rate_origin}
     row |= _parameters(result.parameters)
     if result.speed is not None:
         for name, value in result.speed:

@@ -40,7 +40,7 @@ class Decoding(BaseModel):
 
     beams: int = 1
     max_length: int = 20  # tokens, the decoder's start token included
-    choices: tuple[str, ...] = ()  # not empty: no generation; the choice with the most likely first token wins
+    choices: tuple[str, ...] = ()  # not empty: no generation; the choice with the likeliest own token wins
 
 
 class Card(BaseModel):
@@ -63,13 +63,19 @@ class Example:
     """One question, statement or caption request."""
 
     id: str  # unique within a task and role
-    text: str  # the input text without the task prefix; empty for captions
+    text: str  # the input text without the task prefix and without subtitles; empty for captions
     images: tuple[str, ...]  # ids in the task's image set, in order
     targets: tuple[str, ...] = ()  # texts to learn from; one is drawn each time the example is read
     weights: tuple[float, ...] = ()  # score of each target: its drawing probability, and the VQA loss weight
     references: tuple[str, ...] = ()  # what the scorer compares with (ten annotators' answers, the captions)
     cluster: str = ""  # cluster key, such as the image id
     kind: str = ""  # question type, for analysis
+    subtitles: str = ""  # what is said in a clip
+
+    @property
+    def whole_text(self) -> str:
+        """The input text with its subtitles first, in VL-Adapter's format for video."""
+        return f"[Subs] {self.subtitles} {self.text}".rstrip() if self.subtitles else self.text
 
 
 @dataclass(frozen=True)
@@ -82,10 +88,11 @@ class Scored:
 
 
 class ImageSet(ABC):
-    """Images by id, drawn or decoded on demand."""
+    """Images or clips by id, drawn or decoded on demand."""
 
     name: str  # unique among all image sets, for instance "mini/train"
     fingerprint: str  # changes whenever any image or the list of ids could differ
+    frames: ClassVar[int] = 1  # pictures of each id; of clips more than one, at most 64
 
     @abstractmethod
     def ids(self) -> Sequence[str]:
@@ -93,11 +100,15 @@ class ImageSet(ABC):
 
     @abstractmethod
     def open(self, image_id: str) -> Image:
-        """Return one image in mode RGB.
+        """Return one image in mode RGB; of a clip its first frame.
 
         Raises:
             DataError: the image is missing or does not decode.
         """
+
+    def open_frames(self, image_id: str) -> Sequence[Image]:
+        """Return the ``frames`` pictures of an id in order; of an image, the image alone. Raises as `open`."""
+        return (self.open(image_id),)
 
 
 class Task(ABC):

@@ -19,7 +19,12 @@ RELATIONS: dict[str, tuple[tuple[str, ...], Relation]] = {
     "above": (("above", "higher than"), lambda one, other: one.row < other.row),
     "below": (("below", "lower than"), lambda one, other: one.row > other.row),
 }
-_OPPOSITES = (("left", "right"), ("above", "below"))
+EXTREMES: dict[str, Callable[[Item], int]] = {
+    "leftmost": lambda item: item.column,
+    "rightmost": lambda item: -item.column,
+    "highest": lambda item: item.row,
+    "lowest": lambda item: -item.row,
+}
 
 
 def _named(scene: Scene, generator: random.Random, without: str | None = None) -> list[tuple[Item, str]]:
@@ -85,18 +90,40 @@ def ask_verify(scene: Scene, generator: random.Random) -> Question | None:
     return balanced(found, "verify", generator)
 
 
-def ask_choose(scene: Scene, generator: random.Random) -> Question | None:
-    """Which of two opposite relations holds between two named items?"""
+def ask_direction(scene: Scene, generator: random.Random) -> Question | None:
+    """In which of eight directions does one named item lie, seen from another?"""
     found = []
     named = _named(scene, generator)
     for one, name in named:
         for other, other_name in named:
-            for pair in _OPPOSITES:
-                first, second = generator.sample(pair, 2)
-                for relation in pair:
-                    if RELATIONS[relation][1](one, other):
-                        found.append((f"where is the {name} from the {other_name}, {first} or {second}?", relation))
-    return balanced(found, "choose", generator)
+            if one != other:
+                words = [word for word in ("above", "below", "left", "right") if RELATIONS[word][1](one, other)]
+                text = f"where is the {name}, seen from the {other_name}?"
+                found.append((text, " ".join(words)))
+    return balanced(found, "direction", generator)
+
+
+def ask_number(scene: Scene, generator: random.Random) -> Question | None:
+    """How many items stand in a relation to a named item?"""
+    found = []
+    for other, name in _named(scene, generator):
+        for words, holds in RELATIONS.values():
+            number = sum(holds(item, other) for item in scene.items)
+            things = Description().say(generator, plural=True)
+            found.append((f"how many {things} are {generator.choice(words)} the {name}?", str(number)))
+    return balanced(found, "number", generator)
+
+
+def ask_extreme(scene: Scene, generator: random.Random) -> Question | None:
+    """Ask for an attribute of the item that lies farthest to one side, among all or those of one colour or shape."""
+    found = []
+    attribute = generator.choice(("colour", "shape", "size"))
+    for word, key in EXTREMES.items():
+        for wanted in (Description(), *_single_attributes(scene, without=attribute)):
+            among = sorted(wanted.among(scene), key=key)
+            if len(among) > 1 and key(among[0]) < key(among[1]):
+                found.append((f"what {attribute} is the {word} {wanted.say(generator)}?", getattr(among[0], attribute)))
+    return balanced(found, f"extreme {attribute}", generator)
 
 
 def ask_compare(scene: Scene, generator: random.Random) -> Question | None:
@@ -110,20 +137,6 @@ def ask_compare(scene: Scene, generator: random.Random) -> Question | None:
                     text = f"do the {name} and the {other_name} have the same {attribute}?"
                     found.append((text, "yes" if getattr(one, attribute) == getattr(other, attribute) else "no"))
     return balanced(found, "compare", generator)
-
-
-def ask_more(scene: Scene, generator: random.Random) -> Question | None:
-    """Are there more of one description than of another?"""
-    found = []
-    options = _single_attributes(scene, without=None)
-    for one in options:
-        for other in options:
-            if one != other:
-                left, right = len(one.among(scene)), len(other.among(scene))
-                if left != right:
-                    text = f"are there more {one.say(generator, plural=True)} than {other.say(generator, plural=True)}?"
-                    found.append((text, "yes" if left > right else "no"))
-    return balanced(found, "more", generator)
 
 
 def ask_logic(scene: Scene, generator: random.Random) -> Question | None:
@@ -158,13 +171,15 @@ def _single_attributes(scene: Scene, without: str | None) -> list[Description]:
     ]
 
 
+# Few kinds have two answers only, or most of the score could be guessed.
 ASKERS: dict[str, Asker] = {
     "related": ask_related,
     "two steps": ask_two_steps,
     "verify": ask_verify,
-    "choose": ask_choose,
+    "direction": ask_direction,
+    "number": ask_number,
+    "extreme": ask_extreme,
     "compare": ask_compare,
-    "more": ask_more,
     "logic": ask_logic,
 }
 

@@ -21,6 +21,7 @@ class Suite:
 
 NAMED: tuple[Suite, ...] = (
     Suite("mini-image", "Embedded scenes", ("mini-vqa", "mini-gqa", "mini-nlvr", "mini-caption")),
+    Suite("mini-video", "Embedded clips", ("mini-tvqa", "mini-how2qa", "mini-tvc", "mini-yc2c"), "video-text"),
 )
 
 

@@ -14,7 +14,7 @@ from methods import sites
 ROOT = Path(methods.__file__).parent.parent
 FLOORS = ("harness", "methods", "tasks", "reports")
 LEAVES = {
-    "methods": {"torch", "transformers", "peft", "pydantic"},
+    "methods": {"torch", "transformers", "peft", "pydantic", "yaml"},
     "tasks": {"numpy", "pandas", "pyarrow", "PIL", "h5py", "pydantic", "yaml", "pycocoevalcap"},
     "reports": {"pandas", "pyarrow", "pydantic", "yaml", "matplotlib", "jinja2", "scipy", "numpy", "markupsafe"},
 }

@@ -9,22 +9,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from functools import cache
-from hashlib import file_digest, sha256
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
-from huggingface_hub import try_to_load_from_cache
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import FAMILIES, SPECS, BackboneSpec
+from harness.backbones.weights import CONFIG, TOKENIZER, WEIGHTS, WeightFiles, digest, load_tokenizer
 from harness.errors import Unavailable, UserError, unknown
 
-CONFIG, WEIGHTS, TOKENIZER = FILES = ("config.json", "model.safetensors", "tokenizer.json")
+FILES = (CONFIG, WEIGHTS, TOKENIZER)
 ADDED_ROWS_SEED = 9595  # of the token rows that a hub backbone gains; the published code's default seed
 
 
@@ -80,21 +79,7 @@ def missing(spec: BackboneSpec, weights: Path | None = None) -> str | None:
 
     ``weights`` is the folder of --weights: a backbone's files lie in the folder of its name below.
     """
-    local = _local(spec, weights)
-    if local is not None:
-        lost = [name for name in FILES if not (local / name).is_file()]
-        if not lost:
-            return None
-        return (
-            f"the weights of {spec.name} lack {', '.join(lost)}; put them into DIR/{spec.name} and give --weights DIR"
-            + (", or run `python -m harness pretrain`" if spec.embedded else "")
-        )
-    if all(isinstance(try_to_load_from_cache(spec.hub, name), str) for name in FILES):
-        return None
-    return (
-        f"the weights of {spec.name} are not on this machine; "
-        f"run `hf download {spec.hub} {' '.join(FILES)}`, or put them into DIR/{spec.name} and give --weights DIR"
-    )
+    return _files(spec).missing(weights)
 
 
 def fingerprint(spec: BackboneSpec, weights: Path | None = None) -> str:
@@ -103,7 +88,7 @@ def fingerprint(spec: BackboneSpec, weights: Path | None = None) -> str:
     Raises:
         Unavailable: they are not there.
     """
-    return _fingerprint(_folder(spec, weights))
+    return _fingerprint(_files(spec).folder(weights))
 
 
 def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None) -> LoadedBackbone:
@@ -118,7 +103,7 @@ def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None) ->
         Unavailable: the weights are not there.
         UserError: a file does not hold what this backbone needs.
     """
-    folder = _folder(spec, weights)
+    folder = _files(spec).folder(weights)
     try:
         if spec.embedded is not None:
             model, tokenizer = _load_embedded(spec, folder, feature_width)
@@ -130,19 +115,8 @@ def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None) ->
     return LoadedBackbone(model.eval(), tokenizer, _fingerprint(folder))
 
 
-def _folder(spec: BackboneSpec, weights: Path | None) -> Path:
-    """The folder with `FILES`."""
-    reason = missing(spec, weights)
-    if reason:
-        raise Unavailable(reason)
-    return _local(spec, weights) or Path(str(try_to_load_from_cache(spec.hub, WEIGHTS))).parent
-
-
-def _local(spec: BackboneSpec, weights: Path | None) -> Path | None:
-    """The folder below --weights if it is there, else the embedded one if the backbone is embedded."""
-    if weights is not None and (weights / spec.name).is_dir():
-        return weights / spec.name
-    return spec.embedded
+def _files(spec: BackboneSpec) -> WeightFiles:
+    return WeightFiles(spec.name, spec.name, FILES, spec.embedded, spec.hub)
 
 
 def _read_config(spec: BackboneSpec, folder: Path) -> dict[str, Any]:
@@ -168,13 +142,13 @@ def _load_embedded(
     lost = [name for name in result.missing_keys if here[name].data_ptr() not in filled]
     if lost or result.unexpected_keys:
         raise RuntimeError(f"missing tensors: {lost[:3]}, unexpected tensors: {result.unexpected_keys[:3]}")
-    return model, _read_tokenizer(folder)
+    return model, load_tokenizer(folder / TOKENIZER)
 
 
 def _load_hub(spec: BackboneSpec, folder: Path, feature_width: int) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
     """A published checkpoint, with the tokens of VL-BART added at the end of its vocabulary."""
     family = FAMILIES[spec.family]
-    tokenizer = _read_tokenizer(folder)
+    tokenizer = load_tokenizer(folder / TOKENIZER)
     loaded: Any = family.model.from_pretrained(
         folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
     )
@@ -197,27 +171,5 @@ def _load_hub(spec: BackboneSpec, folder: Path, feature_width: int) -> tuple[Joi
     return model, tokenizer
 
 
-def _read_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
-    """BART's special tokens have these names everywhere; the file itself says where they are put."""
-    return PreTrainedTokenizerFast(
-        tokenizer_file=str(folder / TOKENIZER),
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-    )
-
-
 def _fingerprint(folder: Path) -> str:
-    parts = []
-    for name in FILES:
-        state = (folder / name).stat()
-        parts.append(_digest(folder / name, state.st_size, state.st_mtime_ns))
-    return sha256(" ".join(parts).encode()).hexdigest()
-
-
-@cache
-def _digest(path: Path, _size: int, _modified: int) -> str:
-    """Digest of a file; computed again only when its size or time changes."""
-    with path.open("rb") as stream:
-        return file_digest(stream, "sha256").hexdigest()
+    return sha256(" ".join(digest(folder / name) for name in FILES).encode()).hexdigest()

@@ -11,8 +11,7 @@ from transformers import BartConfig, BartForConditionalGeneration, PretrainedCon
 
 from harness.backbones.bart import JointBart
 from harness.backbones.joint import JointBackbone
-
-EMBEDDED = Path(__file__).parent / "embedded"
+from harness.backbones.weights import EMBEDDED
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ SPECS: Mapping[str, BackboneSpec] = {
             title="mini-BART (embedded)",
             family="bart",
             encoder="mini-clip",
-            feature_widths={"image-text": 128},
+            feature_widths={"image-text": 128, "video-text": 128},
             embedded=EMBEDDED / "mini-bart",
             generation={"no_repeat_ngram_size": 0},  # its captions may repeat three words: "and a red ... and a red"
         ),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,31 +14,32 @@ from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 from transformers import CLIPVisionModel
 
-from harness.errors import Unavailable, UserError, unknown
+from harness.backbones.weights import CONFIG, EMBEDDED, WEIGHTS, WeightFiles, digest
+from harness.errors import UserError, unknown
 
-FILES = ("config.json", "model.safetensors")
+FILES = (CONFIG, WEIGHTS)
 GRID = 6  # visual tokens per side: 36 per image, as in VL-Adapter
-EMBEDDED = Path(__file__).parent / "embedded"
 _MEAN = (0.48145466, 0.4578275, 0.40821073)  # CLIP's pixel statistics, RGB in [0, 1]
 _DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
 class EncoderSpec:
-    """Where an image encoder comes from and which of its layers is read."""
+    """Where an image encoder comes from and which of its layers is read. Either ``hub`` or ``embedded`` is set."""
 
     name: str
     title: str
-    source: str  # hub id, or "" for an embedded one
     width: int  # of a patch feature
     layer: int  # index into the hidden states; the last layer's patches of a published CLIP were never trained
+    embedded: Path | None = None  # folder with configuration and weights
+    hub: str = ""  # Hugging Face id
 
 
 SPECS = {
     spec.name: spec
     for spec in (
-        EncoderSpec("mini-clip", "mini-clip (embedded)", "", 128, -1),
-        EncoderSpec("clip-vit-b32", "CLIP ViT-B/32", "openai/clip-vit-base-patch32", 768, -2),
+        EncoderSpec("mini-clip", "mini-clip (embedded)", 128, -1, embedded=EMBEDDED / "mini-clip"),
+        EncoderSpec("clip-vit-b32", "CLIP ViT-B/32", 768, -2, hub="openai/clip-vit-base-patch32"),
     )
 }
 
@@ -93,16 +94,7 @@ def missing(name: str, weights: Path | None = None) -> str | None:
     Raises:
         UserError: there is no encoder of this name.
     """
-    if name not in SPECS:
-        raise UserError(unknown("image encoder", name, SPECS))
-    spec = SPECS[name]
-    if _folder(spec, weights) is not None:
-        return None
-    fetch = f"run `hf download {spec.source} {' '.join(FILES)}`" if spec.source else "run `python -m harness pretrain`"
-    return (
-        f"the weights of the image encoder {name} are not on this machine; {fetch}, "
-        f"or put them into DIR/{name} and give --weights DIR"
-    )
+    return _files(name).missing(weights)
 
 
 def fingerprint(name: str, weights: Path | None = None) -> str:
@@ -112,7 +104,8 @@ def fingerprint(name: str, weights: Path | None = None) -> str:
         Unavailable: its weights are not here.
         UserError: there is no encoder of this name.
     """
-    return _fingerprint(SPECS[name], _present(name, weights))
+    files = _files(name)
+    return _fingerprint(SPECS[name], files.folder(weights))
 
 
 def load_encoder(name: str, weights: Path | None = None) -> ImageEncoder:
@@ -122,7 +115,7 @@ def load_encoder(name: str, weights: Path | None = None) -> ImageEncoder:
         Unavailable: its weights are not here.
         UserError: there is no encoder of this name, or its files are broken.
     """
-    folder = _present(name, weights)
+    folder = _files(name).folder(weights)
     try:
         model = CLIPVisionModel.from_pretrained(
             folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
@@ -133,34 +126,15 @@ def load_encoder(name: str, weights: Path | None = None) -> ImageEncoder:
     return ImageEncoder(SPECS[name], model, _fingerprint(SPECS[name], folder))
 
 
-def _present(name: str, weights: Path | None) -> Path:
-    """The folder of an encoder's files."""
-    reason = missing(name, weights)
-    folder = _folder(SPECS[name], weights)
-    if reason is not None or folder is None:
-        raise Unavailable(reason or name)
-    return folder
-
-
-def _folder(spec: EncoderSpec, weights: Path | None) -> Path | None:
-    """The folder with config.json and model.safetensors, if there is one."""
-    candidates = [weights / spec.name] if weights else []
-    if not spec.source:
-        candidates.append(EMBEDDED / spec.name)
-    for folder in candidates:
-        if all((folder / file).is_file() for file in FILES):
-            return folder
-    if not spec.source:
-        return None
-    from huggingface_hub import try_to_load_from_cache
-
-    found = try_to_load_from_cache(spec.source, "model.safetensors")
-    return Path(found).parent if isinstance(found, str) else None
+def _files(name: str) -> WeightFiles:
+    if name not in SPECS:
+        raise UserError(unknown("image encoder", name, SPECS))
+    spec = SPECS[name]
+    return WeightFiles(name, f"the image encoder {name}", FILES, spec.embedded, spec.hub)
 
 
 def _fingerprint(spec: EncoderSpec, folder: Path) -> str:
-    digest = hashlib.sha256(f"{spec.name}/{spec.layer}/{GRID}".encode())
+    parts = sha256(f"{spec.name}/{spec.layer}/{GRID}".encode())
     for name in FILES:
-        with (folder / name).open("rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
-    return digest.hexdigest()[:16]
+        parts.update(bytes.fromhex(digest(folder / name)))
+    return parts.hexdigest()[:16]

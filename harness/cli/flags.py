@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from harness.errors import UserError
 from harness.expand import Choice
@@ -38,7 +39,7 @@ Plugins = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for other programs.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Cells at a time. [default: one per core or CUDA device]")]
 
-WIDE = 250  # columns of a table that goes to a file or a pipe
+WIDE = 10_000  # columns of a table that goes to a file or a pipe: a row is a line
 
 
 def split(text: str) -> tuple[str, ...]:
@@ -104,6 +105,17 @@ def console(to_stderr: bool = False, quiet: bool = False) -> Console:
     if not terminal.is_terminal:
         terminal.width = WIDE
     return terminal
+
+
+def show(out: Console, table: Table) -> None:
+    """Print a table; where nobody looks, every row is one line without blanks at its end."""
+    if out.is_terminal:
+        out.print(table, markup=False)
+        return
+    with out.capture() as captured:
+        out.print(table, markup=False)
+    for line in captured.get().splitlines():
+        out.print(line.rstrip(), markup=False, soft_wrap=True)
 
 
 def _no_colour() -> bool:

@@ -202,7 +202,7 @@ def _show(rows: Sequence[Row], title: str | None = None) -> None:
         table.add_column(name.replace("_", " "), justify="right" if number else "left")
     for row in rows:
         table.add_row(*(_text(row[name]) for name in columns))
-    flags.console().print(table, markup=False)
+    flags.show(flags.console(), table)
 
 
 def _csv(rows: Sequence[Row]) -> str:

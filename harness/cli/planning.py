@@ -17,8 +17,9 @@ from harness.grid import GridFile, load_grid
 from harness.options import Options
 from harness.plan import Overwrite, Planned, counts, estimate_seconds
 from harness.plan import plan as make_plan
-from harness.progress import duration, label
+from harness.progress import labels
 from harness.run_folder import RunFolder
+from reports.formats import rough_duration
 
 
 @dataclass(frozen=True)
@@ -90,12 +91,13 @@ def show(work: Work, device: str, jobs: int | None, as_json: bool) -> int:
         return 0
     out = flags.console()
     table = Table("state", "cell", "reason", box=None, header_style="bold", padding=(0, 2, 0, 0))
+    named = labels(entry.cell for entry in work.planned)
     for entry in work.planned:
-        table.add_row(entry.state, label(entry.cell), entry.reason or "")
-    out.print(table)
+        table.add_row(entry.state, named[entry.cell.key], entry.reason or "")
+    flags.show(out, table)
     states = counts(work.planned)
     slots = len(find_slots(device, jobs, states.get("planned", 0)))
     seconds = estimate_seconds(work.planned, slots)
-    about = f"; about {duration(seconds)} with {slots} jobs" if seconds else ""
+    about = f"; about {rough_duration(seconds)} with {slots} jobs" if seconds else ""
     out.print(f"{', '.join(f'{number} {state}' for state, number in states.items())}{about}", soft_wrap=True)
     return 0

@@ -5,12 +5,13 @@ Exit codes: 0 all good, 1 some cells failed, 2 wrong usage or bad input, 3 nothi
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
 import typer
 
-from harness.cli import listing, planning, pretraining, running, watching
+from harness.cli import listing, planning, pretraining, running, tuning, watching
 from harness.errors import Unavailable, UserError
 from reports.record import RecordError
 from tasks.base import DataError
@@ -30,6 +31,7 @@ app.command("run")(running.run)
 app.command("plan")(planning.plan)
 app.command("status")(watching.status)
 app.command("report")(watching.report)
+app.command("tuned")(tuning.tuned)
 app.command("list")(listing.list_plugins)
 app.command("params")(listing.params)
 app.command("pretrain")(pretraining.pretrain)
@@ -37,8 +39,14 @@ app.command("cell")(running.cell)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the program and exit with its code."""
-    sys.exit(invoke(list(sys.argv[1:] if arguments is None else arguments)))
+    """Run the program and exit with its code; a reader that goes away (``| head``) ends it without a word."""
+    code = invoke(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python's own flush complains
+        code = 1  # as rich and typer, where they notice it first
+    sys.exit(code)
 
 
 def invoke(arguments: list[str]) -> int:

@@ -21,8 +21,8 @@ from harness.environment import cores, run_environment
 from harness.errors import UserError
 from harness.options import Options
 from harness.plan import counts, estimate_seconds, prepare, remove_stale
-from harness.progress import LINE_SECONDS, Progress, label
-from harness.run_folder import CellFolder, now
+from harness.progress import LINE_SECONDS, Progress, labels
+from harness.run_folder import CellFolder, now, require_writable
 from reports.record import FINAL, State
 
 FAILED = FINAL - {"done"}
@@ -67,9 +67,12 @@ def run(
     if dry_run:
         return show(work, device, jobs, as_json)
     _require(work, require_all)
-    slots = find_slots(device, jobs, counts(work.planned).get("planned", 0))
+    waiting = counts(work.planned).get("planned", 0)
+    slots = find_slots(device, jobs, waiting)
     options = options.model_copy(update={"threads": _threads(slots)})
     work.folder.create()
+    if waiting:
+        require_writable(options.cache, "free space or set HARNESS_CACHE to another folder")
     with present(work.folder.runners_path, alone=lambda: remove_stale(work.planned, work.folder)):
         folders = prepare(work.planned, options)
         _describe(work, folders, started_at)
@@ -126,8 +129,9 @@ def _announce(out: Console, work: Work, folders: Sequence[CellFolder], verbose: 
     for reason in reasons:
         out.print(f"unavailable: {reason}", soft_wrap=True, markup=False)
     if verbose:
+        named = labels(entry.cell for entry in work.planned)
         for entry in work.planned:
-            out.print(f"  {entry.state:<12} {label(entry.cell)}", soft_wrap=True, markup=False)
+            out.print(f"  {entry.state:<12} {named[entry.cell.key]}", soft_wrap=True, markup=False)
 
 
 def _drive(engine: LocalEngine, work: Work, folders: Sequence[CellFolder], out: Console, line_seconds: float) -> bool:
@@ -152,8 +156,8 @@ def _conclude(work: Work, interrupted: bool, as_json: bool) -> int:
     page = render(work.folder.path)
     states: dict[State, int] = {}
     for entry in work.planned:
-        status = entry.folder.status()
-        state: State = status.state if status else "planned"
+        status = None if entry.finished else entry.folder.status()
+        state: State = status.state if status else entry.state
         states[state] = states.get(state, 0) + 1
     failed = sum(number for state, number in states.items() if state in FAILED)
     if as_json:

@@ -11,11 +11,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from harness.cells import Cell
 from harness.claims import holder_of
 from harness.cli import flags
-from harness.progress import label, standing
+from harness.progress import labels, standing
 from harness.run_folder import CLAIM, CellFolder, RunFolder
-from reports.record import FINAL, Status
+from reports.record import RecordError, Status
 
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a run, such as runs/full.")]
 
@@ -25,12 +26,12 @@ class Seen:
     """A cell's folder as it looks from outside."""
 
     folder: CellFolder
-    label: str
+    cell: Cell | None  # None: its configuration is broken
     status: Status
 
 
 def status(run: RunArgument, as_json: flags.Json = False) -> int:
-    """Show how far a run is; works from another terminal."""
+    """Show how far a run is; works from another terminal. A cell with a broken file is shown as failed."""
     folder = RunFolder(run)
     folder.require()
     seen = [_look(cell) for cell in folder.cells()]
@@ -43,16 +44,18 @@ def status(run: RunArgument, as_json: flags.Json = False) -> int:
         return 0
     out = flags.console()
     table = Table("state", "cell", "phase", "step", "loss", "left", box=None, padding=(0, 2, 0, 0))
+    named = labels(one.cell for one in seen if one.cell is not None)
     for one in seen:
         state = one.status
         if state.state in ("done", "planned", "unavailable"):
             continue
         now = standing(state)
-        table.add_row(state.state, one.label, now.phase, now.step, now.loss, now.left)
+        place = str(one.folder.path.relative_to(folder.cells_path))
+        table.add_row(state.state, named[one.cell.key] if one.cell else place, now.phase, now.step, now.loss, now.left)
         if state.reason:
             table.add_row("", f"  {state.reason}")
     if table.row_count:
-        out.print(table)
+        flags.show(out, table)
     out.print(f"{run}: {', '.join(f'{number} {name}' for name, number in counts.items())}", soft_wrap=True)
     return 0
 
@@ -62,20 +65,35 @@ def report(
     output: Annotated[Path | None, typer.Option(help="Where to write. [default: RUN/report]")] = None,
 ) -> int:
     """Write the report of a run, finished or not, and print where it is."""
+    import reports
     from reports.render import render
+    from reports.trust import verdict_lines
 
     RunFolder(run).require()
     typer.echo(str(render(run, output)))
+    for line in verdict_lines(reports.load(run)):
+        typer.echo(line)
     return 0
 
 
 def _look(folder: CellFolder) -> Seen:
+    """A cell with its status, whatever of its files is broken."""
+    cell = None
+    try:
+        cell = folder.cell()
+        status = _status(folder)
+    except RecordError as error:
+        status = Status(state="failed", reason=str(error))
+    return Seen(folder, cell, status)
+
+
+def _status(folder: CellFolder) -> Status:
     """The status of a cell; one that "runs" without a living process was killed."""
     result = folder.result()
     status = folder.status() or Status(state="planned")
     if result is not None:
-        status = status.model_copy(update={"state": result.state, "reason": result.reason})
-    elif status.state not in FINAL and holder_of(folder.path / CLAIM) is None and status.state == "running":
+        return status.model_copy(update={"state": result.state, "reason": result.reason})
+    if status.state == "running" and holder_of(folder.path / CLAIM) is None:
         reason = "its process is gone; the same `run` command runs it again"
-        status = status.model_copy(update={"state": "interrupted", "reason": reason})
-    return Seen(folder, label(folder.cell()), status)
+        return status.model_copy(update={"state": "interrupted", "reason": reason})
+    return status

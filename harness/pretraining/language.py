@@ -1,73 +1,175 @@
 """What the embedded language models learn to read and write before any task.
 
-Kept out, so that there is something to tune: answers to counting and variety questions and to all relational questions,
-the truth of statements about two images, and captioning. Their sentences are seen as text with gaps, never with an
-answer or with the picture they are about: a language model knows the words of its language before it is tuned.
+Exercises about a scene, in the manner of VL-T5's pre-training (ICML 2021, section 4): sentences with gaps, open
+questions, whether a sentence matches, and telling everything. Kept out, so that there is something to tune: answers to
+counting and variety questions, to all relational questions and to statements about two images, captions, and questions
+about clips that need the subtitles too. Their sentences are read as text with gaps, never with an answer or with the
+picture they are about: a language model knows the words of its language before it is tuned.
 """
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 
-from tasks.mini.words import Asker, Question, ask, place
-from tasks.mini.world import COLOURS, SHAPES, Item, Scene
+from tasks.mini.clip_exercises import CLIP_ASKERS, ask_fate, ask_name, ask_where, offer_choices
+from tasks.mini.clip_exercises import describe_clip as tell
+from tasks.mini.clips import Clip, sample
+from tasks.mini.words import Asker, Question, a, absent, ask, descriptions, place, unique
+from tasks.mini.world import COLOURS, SHAPES, SIDE, Item, Scene, part_of
 from tasks.mini_caption import STYLES
 from tasks.mini_gqa import ASKERS as RELATIONAL
+from tasks.mini_gqa import RELATIONS
 from tasks.mini_nlvr import STATEMENTS
+from tasks.mini_tvc import MiniTvc
 from tasks.mini_vqa import ASKERS
+from tasks.mini_yc2c import MiniYc2c
 
 ANSWER_WORDS = (
     *("yes", "no", "true", "false", "left", "right", "above", "below", "top", "bottom", "centre", "middle"),
     *("0", "1", "2", "3", "4", "5", "6", "small", "little", "large", "big", *COLOURS, "violet", *SHAPES, "rhombus"),
 )
 KINDS: dict[str, Asker] = {kind: ASKERS[kind] for kind in ("colour", "shape", "size", "place", "presence")}
+PLACES = tuple(place(Item(row, column, "", "", "")) for row in range(SIDE) for column in range(SIDE))
+MASK = "<mask>"
+
+Exercise = Callable[[Scene, random.Random], Question]
 
 
-def _phrase(item: Item) -> str:
-    return f"{item.size} {item.colour} {item.shape} {place(item)}"
-
-
-def describe(scene: Scene) -> str:
+def account(scene: Scene) -> str:
     """Every item with its place, in reading order: "large red circle top left, small blue star centre"."""
-    return ", ".join(_phrase(item) for item in scene.items)
+    return ", ".join(f"{item.size} {item.colour} {item.shape} {place(item)}" for item in scene.items)
+
+
+def describe(scene: Scene, generator: random.Random) -> Question:
+    """Tell everything."""
+    return Question("describe:", account(scene), "describe")
 
 
 def answer(scene: Scene, generator: random.Random) -> Question:
     """An open question of a kind that pre-training may see."""
-    return ask(scene, generator, KINDS)
+    question = ask(scene, generator, KINDS)
+    return Question(f"vqa: {question.text}", question.answer, question.kind)
 
 
 def look_up(scene: Scene, generator: random.Random) -> Question:
     """What stands at a place, or nothing."""
     item = generator.choice(scene.items)
     if generator.random() < 0.75:
-        return Question(
-            f"what is at the {place(item)}?",
-            f"{item.size} {item.colour} {item.shape}",
-            "look up",
-        )
-    taken = {place(other) for other in scene.items}
-    free = [place(Item(row, column, "", "", "")) for row in range(3) for column in range(3)]
-    empty = [where for where in free if where not in taken]
-    return Question(f"what is at the {generator.choice(empty)}?", "nothing", "look up")
+        return Question(f"vqa: what is at the {place(item)}?", f"{item.size} {item.colour} {item.shape}", "look up")
+    empty = sorted(set(PLACES) - {place(other) for other in scene.items})
+    return Question(f"vqa: what is at the {generator.choice(empty)}?", "nothing", "look up")
 
 
-def sentence(scene: Scene, generator: random.Random) -> str:
-    """A question, statement or caption without any answer, or a list of words that answers may use."""
-    choice = generator.randrange(5)
+def match(scene: Scene, generator: random.Random) -> Question:
+    """Is a sentence true of the scene?"""
+    truth = generator.random() < 0.5
+    text = None
+    while text is None:
+        text = generator.choice(FACTS)(scene, generator, truth)
+    return Question(f"match: {text}", "true" if truth else "false", "match")
+
+
+def complete(scene: Scene, generator: random.Random) -> Question:
+    """Fill the gaps of a true sentence about the scene."""
+    text = None
+    while text is None:
+        text = generator.choice(FACTS)(scene, generator, True)
+    return Question(f"fill: {hide(text, generator)}", text, "complete")
+
+
+def choose(scene: Scene, generator: random.Random) -> Question:
+    """An open question with choices; the answer is a choice's label."""
+    question = None
+    while question is None:
+        question = offer_choices(ask(scene, generator, KINDS), generator)
+    return Question(f"vqa: {question.text}", question.answer, "choose")
+
+
+def clip_question(clip: Clip, generator: random.Random) -> Question:
+    """An open question about a clip or about its subtitles."""
+    asker = generator.choice((*CLIP_ASKERS.values(), ask_name))
+    question = asker(clip, generator)
+    return Question(f"vqa: {question.text}", question.answer, question.kind)
+
+
+def clip_choice(clip: Clip, generator: random.Random) -> Question:
+    """A question about a clip with choices; the answer is a choice's label."""
+    question = None
+    while question is None:
+        question = offer_choices(generator.choice((ask_fate, ask_where))(clip, generator), generator)
+    return Question(f"vqa: {question.text}", question.answer, "clip choose")
+
+
+def describe_clip(clip: Clip, generator: random.Random) -> Question:
+    """Tell a clip."""
+    return Question("describe:", tell(clip), "clip describe")
+
+
+def about_one(pair: Sequence[Scene], exercise: Exercise, generator: random.Random) -> Question:
+    """An exercise about one of two pictures: "vqa: in the left image, what size is the star?"."""
+    side = generator.randrange(2)
+    question = exercise(pair[side], generator)
+    prefix, text = question.text.split(": ", 1)
+    return Question(f"{prefix}: in the {('left', 'right')[side]} image, {text}", question.answer, "pair")
+
+
+def sentence(scene: Scene, generator: random.Random) -> Question:
+    """Fill the gaps of a task's sentence, or of a list of words that answers may use; not about the picture."""
+    choice = generator.randrange(6)
     if choice == 0:
-        return ask(scene, generator, ASKERS).text
-    if choice == 1:
-        return ask(scene, generator, RELATIONAL).text
-    if choice == 2:
-        return STATEMENTS[generator.choice(sorted(STATEMENTS))](generator)[0]
-    if choice == 3:
-        return generator.choice(STYLES)(scene, generator)
-    return " ".join(generator.sample(ANSWER_WORDS, 6))
+        text = ask(scene, generator, ASKERS).text
+    elif choice == 1:
+        text = ask(scene, generator, RELATIONAL).text
+    elif choice == 2:
+        text = STATEMENTS[generator.choice(sorted(STATEMENTS))](generator)[0]
+    elif choice == 3:
+        text = generator.choice(STYLES)(scene, generator)
+    elif choice == 4:
+        caption = generator.choice((MiniTvc(), MiniYc2c()))
+        text = generator.choice(caption.example("", sample(generator, part_of(scene)), generator).targets)
+    else:
+        text = " ".join(generator.sample(ANSWER_WORDS, 6))
+    return Question(f"fill: {hide(text, generator)}", text, "sentence")
 
 
 def hide(text: str, generator: random.Random) -> str:
-    """Replace about a fifth of the words by <mask>, at least one."""
+    """Replace about a fifth of the words by a mask, at least one."""
     words = text.split(" ")
     hidden = {i for i in range(len(words)) if generator.random() < 0.2} or {generator.randrange(len(words))}
-    return " ".join("<mask>" if i in hidden else word for i, word in enumerate(words))
+    return " ".join(MASK if i in hidden else word for i, word in enumerate(words))
+
+
+def _something_there(scene: Scene, generator: random.Random, truth: bool) -> str | None:
+    """There is a thing of these attributes, of which each does occur."""
+    nothing = absent(scene, generator)
+    options = [each for item in scene.items for each in descriptions(item) if each.colour and each.shape]
+    chosen = generator.choice(options) if truth else nothing
+    return f"there is {a(chosen.say(generator))}" if chosen else None
+
+
+def _stands_at(scene: Scene, generator: random.Random, truth: bool) -> str | None:
+    """A named item stands at a place."""
+    item, name = _named(scene, generator)
+    where = place(item) if truth else generator.choice([other for other in PLACES if other != place(item)])
+    return f"the {name} is at the {where}"
+
+
+def _stands_in_relation(scene: Scene, generator: random.Random, truth: bool) -> str | None:
+    """A named item stands in a relation to another."""
+    one, name = _named(scene, generator)
+    other, other_name = _named(scene, generator)
+    words = [words for words, holds in RELATIONS.values() if holds(one, other) == truth]
+    if one == other or not words:
+        return None
+    return f"the {name} is {generator.choice(generator.choice(words))} the {other_name}"
+
+
+def _named(scene: Scene, generator: random.Random) -> tuple[Item, str]:
+    """An item that has a name of its own, and one of those names."""
+    options = [(item, names) for item in scene.items if (names := unique(scene, item))]
+    item, names = generator.choice(options)
+    return item, generator.choice(names).say(generator)
+
+
+FACTS = (_something_there, _stands_at, _stands_in_relation)

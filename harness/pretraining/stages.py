@@ -1,177 +1,74 @@
-"""The three stages: an image encoder by contrast, a language model on text, and both together."""
+"""The stages of the language models: on text alone, and with pictures and clips."""
 
 from __future__ import annotations
 
 import random
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from transformers import (
-    BartConfig,
-    BartForConditionalGeneration,
-    CLIPTextConfig,
-    CLIPTextModel,
-    CLIPVisionConfig,
-    CLIPVisionModel,
-    PreTrainedTokenizerFast,
-)
+from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast
 
 from harness.backbones.bart import JointBart
-from harness.backbones.vision import GRID, patch_features, to_pixels
-from harness.pretraining.language import answer, describe, hide, look_up, sentence
-from tasks.mini.drawing import PIXELS, draw
-from tasks.mini.world import Item, Part, Scene, part_of, sample
+from harness.backbones.vision import GRID
+from harness.features import pool_frames
+from harness.pretraining.language import (
+    about_one,
+    account,
+    answer,
+    choose,
+    clip_choice,
+    clip_question,
+    complete,
+    describe,
+    describe_clip,
+    look_up,
+    match,
+    sentence,
+)
+from harness.pretraining.stage import ATTENTION, HEADS, TEXT_LIMIT, WIDTH, Stage
+from tasks.mini.clips import FRAMES, Clip
+from tasks.mini.clips import pool as clip_pool
+from tasks.mini.clips import sample as sample_clip
+from tasks.mini.drawing import draw
+from tasks.mini.words import Question
+from tasks.mini.world import Part, Scene, pool, sample
 
-WIDTH = 128
-HEADS = 4
-TEXT_LIMIT = 80  # tokens of a description of six items, and some more
+SCENES = 50_000  # whose features the joint stage keeps in memory, half a gigabyte
+CLIPS = 8_000  # likewise, an eighth of a gigabyte
 
-
-class Stage(ABC):
-    """One model and its training loss; each step's data comes from the step's number alone."""
-
-    name: ClassVar[str]
-    steps: ClassVar[int]
-    batch_size: ClassVar[int]
-    learning_rate: ClassVar[float]
-    held_out_batches: ClassVar[int] = 8
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        self.tokenizer = tokenizer
-        self.model: nn.Module = nn.Module()
-
-    @abstractmethod
-    def loss(self, step: int) -> Tensor:
-        """The training loss of a step (scalar)."""
-
-    @abstractmethod
-    def held_out(self) -> dict[str, float]:
-        """Accuracies on scenes of the validation part, by kind."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where the model lies."""
-        return next(self.model.parameters()).device
-
-    def tokens(self, texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-        """Texts -> ids and mask (n, longest)."""
-        batch = self.tokenizer(list(texts), padding=True, truncation=True, max_length=TEXT_LIMIT, return_tensors="pt")
-        return batch["input_ids"].to(self.device), batch["attention_mask"].to(self.device)
-
-    def pixels(self, scenes: Sequence[Scene]) -> Tensor:
-        """Scenes -> pictures (n, 3, size, size)."""
-        return torch.stack([to_pixels(draw(scene), PIXELS) for scene in scenes]).to(self.device)
+Thing = TypeVar("Thing")
 
 
-class ImageStage(Stage):
-    """CLIP's contrast between pictures and descriptions; every scene meets a near double in its batch.
+@dataclass(frozen=True)
+class Lesson:
+    """An exercise, and what is shown with it."""
 
-    The picture's vector is the mean over its patches, so that patches, which are what language models read, learn
-    directly. Half of a batch differs from the other half by one attribute or place each.
-    """
-
-    name = "image"
-    steps = 1200
-    batch_size = 128
-    learning_rate = 1e-3
-
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
-        super().__init__(tokenizer)
-        shape: dict[str, Any] = {"hidden_size": WIDTH, "intermediate_size": 4 * WIDTH, "num_attention_heads": HEADS}
-        self.vision = CLIPVisionModel(
-            CLIPVisionConfig(**shape, num_hidden_layers=3, image_size=PIXELS, patch_size=PIXELS // GRID)
-        )
-        text = CLIPTextConfig(
-            **shape,
-            num_hidden_layers=2,
-            vocab_size=len(tokenizer),
-            max_position_embeddings=TEXT_LIMIT,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
-        )
-        self.text = CLIPTextModel(text)
-        self.scale = nn.Parameter(torch.tensor(2.659))  # log(1 / 0.07), as CLIP
-        self.model = nn.ModuleDict(
-            {
-                "vision": self.vision,
-                "text": self.text,
-                "image_projection": nn.Linear(WIDTH, WIDTH, bias=False),
-                "text_projection": nn.Linear(WIDTH, WIDTH, bias=False),
-            }
-        )
-        self.model.register_parameter("scale", self.scale)
-
-    def similarities(self, scenes: Sequence[Scene]) -> Tensor:
-        """Scaled cosines of n pictures with n descriptions, (n, n)."""
-        image = self.model["image_projection"](patch_features(self.vision, self.pixels(scenes)).mean(dim=1))  # type: ignore[index]
-        ids, mask = self.tokens([describe(scene) for scene in scenes])
-        text = self.model["text_projection"](self.text(ids, mask).pooler_output)  # type: ignore[index]
-        image, text = nn.functional.normalize(image, dim=-1), nn.functional.normalize(text, dim=-1)
-        return self.scale.exp().clamp(max=100.0) * image @ text.T
-
-    def loss(self, step: int) -> Tensor:
-        """Symmetric cross-entropy over the batch."""
-        logits = self.similarities(self.scenes(step, "pretraining"))
-        truth = torch.arange(len(logits), device=logits.device)
-        return (cross_entropy(logits, truth) + cross_entropy(logits.T, truth)) / 2
-
-    def scenes(self, step: int, part: Part) -> list[Scene]:
-        """A batch: scenes, each followed by its near double."""
-        generator = random.Random(f"pretraining/image/{part}/{step}")
-        chosen = []
-        for _ in range(self.batch_size // 2):
-            scene = sample(generator, part)
-            chosen += [scene, near_double(scene, generator, part)]
-        return chosen
-
-    @torch.no_grad()
-    def held_out(self) -> dict[str, float]:
-        """Share of pictures whose own description is the most similar of a batch with near doubles."""
-        hits = [
-            (logits.argmax(dim=1) == torch.arange(len(logits), device=logits.device)).float().mean().item()
-            for step in range(self.held_out_batches)
-            for logits in [self.similarities(self.scenes(step, "validation"))]
-        ]
-        return {"in-batch matching": sum(hits) / len(hits)}
-
-
-def near_double(scene: Scene, generator: random.Random, part: Part) -> Scene:
-    """The scene with one item's colour, shape, size or place taken from elsewhere; of the same part of the world."""
-    while True:
-        items = list(scene.items)
-        index = generator.randrange(len(items))
-        item, other = items[index], generator.choice(items)
-        change = generator.choice(("colour", "shape", "size", "place"))
-        if change == "place":
-            row, column = divmod(generator.randrange(9), 3)
-            changed = Item(row, column, item.size, item.colour, item.shape)
-        elif change == "size":
-            changed = Item(item.row, item.column, "small" if item.size == "large" else "large", item.colour, item.shape)
-        elif change == "colour":
-            changed = Item(item.row, item.column, item.size, other.colour, item.shape)
-        else:
-            changed = Item(item.row, item.column, item.size, item.colour, other.shape)
-        items[index] = changed
-        cells = {(each.row, each.column) for each in items}
-        double = Scene(tuple(sorted(items)))
-        if len(cells) == len(items) and double != scene and part_of(double) == part:
-            return double
-        if generator.random() < 0.05:  # a scene of doubles may have no such neighbour
-            return sample(generator, part)
+    exercise: Callable[[Any, random.Random], Question]
+    subject: Literal["scene", "pair", "clip", "nothing"] = "scene"
 
 
 class LanguageStage(Stage):
-    """BART on text alone: fill masked descriptions and answer questions about a described scene."""
+    """BART on text alone; an exercise about a scene is given the account of the scene in place of its picture."""
 
     name = "language"
-    steps = 600
+    steps = 6000
     batch_size = 64
     learning_rate = 1e-3
+    matrix_learning_rate = 4e-3
+    cycle: ClassVar[tuple[Lesson, ...]] = (
+        Lesson(answer),
+        Lesson(sentence, "nothing"),
+        Lesson(match),
+        Lesson(look_up),
+        Lesson(complete),
+        Lesson(choose),
+    )
+    """One exercise a batch, in turn, so that lengths are alike."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
         super().__init__(tokenizer)
@@ -185,103 +82,144 @@ class LanguageStage(Stage):
             encoder_ffn_dim=4 * WIDTH,
             decoder_ffn_dim=4 * WIDTH,
             max_position_embeddings=256,
-            dropout=0.1,
+            dropout=0.0,  # no scene is seen often, here or in tuning
             bos_token_id=tokenizer.bos_token_id,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
             decoder_start_token_id=tokenizer.eos_token_id,
             forced_eos_token_id=None,
         )
-        self.joint = JointBart(BartForConditionalGeneration(config), WIDTH)
+        language_model = BartForConditionalGeneration(config)
+        language_model.set_attn_implementation(ATTENTION)
+        self.joint = JointBart(language_model, WIDTH)
         self.model = self.joint.requires_grad_(True)
 
-    def features(self, scenes: Sequence[Scene]) -> Tensor:
-        """No image: (n, 0, 36, width)."""
-        return torch.zeros(len(scenes), 0, GRID * GRID, WIDTH, device=self.device)
+    def matrices(self) -> list[Tensor]:
+        """Every linear layer's weight but the token table, which the output layer shares."""
+        table = self.joint.lm.get_input_embeddings().weight
+        return [
+            part.weight for part in self.model.modules() if isinstance(part, nn.Linear) and part.weight is not table
+        ]
 
-    def examples(self, scenes: Sequence[Scene], generator: random.Random) -> list[tuple[str, str, str]]:
-        """(kind, input, target) per scene."""
-        made = []
-        for scene in scenes:
-            text = describe(scene)
-            if generator.random() < 0.4:
-                made.append(("fill", f"fill: {hide(text, generator)}", text))
-            else:
-                question = (look_up if generator.random() < 0.3 else answer)(scene, generator)
-                made.append((question.kind, f"vqa: {question.text} {text}", question.answer))
-        return made
-
-    def batch(self, step: int, part: Part) -> tuple[list[Scene], list[tuple[str, str, str]]]:
-        """The scenes and examples of a step."""
+    def batch(self, step: int, part: Part) -> tuple[Tensor, list[Question]]:
+        """Features (n, images, tokens, width) and exercises of a step."""
         generator = random.Random(f"pretraining/{self.name}/{part}/{step}")
-        scenes = [sample(generator, part) for _ in range(self.batch_size)]
-        return scenes, self.examples(scenes, generator)
+        lesson = self.cycle[step % len(self.cycle)]
+        made = []
+        for scene in (sample(generator, part) for _ in range(self.batch_size)):
+            question = lesson.exercise(scene, generator)
+            known = "" if lesson.subject == "nothing" else f" {account(scene)}"
+            made.append(Question(question.text + known, question.answer, question.kind))
+        return torch.zeros(len(made), 0, GRID * GRID, WIDTH, device=self.device), made
 
     def loss(self, step: int) -> Tensor:
         """Mean cross-entropy over the batch's target tokens."""
-        scenes, examples = self.batch(step, "pretraining")
-        ids, mask = self.tokens([text for _, text, _ in examples])
-        labels, known = self.tokens([target for _, _, target in examples])
+        features, exercises = self.batch(step, "pretraining")
+        ids, mask = self.tokens([exercise.text for exercise in exercises])
+        labels, known = self.tokens([exercise.answer for exercise in exercises])
         labels = labels.masked_fill(known == 0, -100)
-        logits = self.joint(ids, mask, self.features(scenes), labels)
-        return cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-100)
+        logits = self.joint(ids, mask, features, labels)
+        return cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100)
 
     @torch.no_grad()
     def held_out(self) -> dict[str, float]:
         """Exact match by kind over generated answers."""
         hits: dict[str, list[bool]] = {}
         for step in range(self.held_out_batches):
-            scenes, examples = self.batch(step, "validation")
-            ids, mask = self.tokens([text for _, text, _ in examples])
-            output = self.joint.generate(ids, mask, self.features(scenes), beams=1, max_length=TEXT_LIMIT)
+            features, exercises = self.batch(step, "validation")
+            ids, mask = self.tokens([exercise.text for exercise in exercises])
+            output = self.joint.generate(ids, mask, features, beams=1, max_length=TEXT_LIMIT)
             texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)
-            for (kind, _, target), text in zip(examples, texts, strict=True):
-                hits.setdefault(kind, []).append(text.strip() == target)
+            for exercise, text in zip(exercises, texts, strict=True):
+                hits.setdefault(exercise.kind, []).append(text.strip() == exercise.answer)
         return {kind: sum(each) / len(each) for kind, each in sorted(hits.items())}
 
 
 class JointStage(LanguageStage):
-    """Language and image together: describe the scene, answer open questions, look up what stands at a place."""
+    """Language and image together: one picture, two, of which the question says which one it is about, or a clip."""
 
     name = "joint"
-    steps = 7000
-    learning_rate = 1e-3
-    describe_every: ClassVar[int] = 3  # steps
-    fill_every: ClassVar[int] = 0  # steps; 0: never
+    steps = 24_000
+    cycle = (
+        Lesson(answer, "pair"),
+        Lesson(describe),
+        Lesson(clip_question, "clip"),
+        Lesson(match),
+        Lesson(sentence, "nothing"),
+        Lesson(answer),
+        Lesson(describe_clip, "clip"),
+        Lesson(complete),
+        Lesson(look_up),
+        Lesson(clip_choice, "clip"),
+        Lesson(answer),
+        Lesson(choose),
+    )
 
     def __init__(self, tokenizer: PreTrainedTokenizerFast, encode: Callable[[Tensor], Tensor]) -> None:
         super().__init__(tokenizer)
         self._encode = encode
 
-    def features(self, scenes: Sequence[Scene]) -> Tensor:
-        """Patches of one picture each: (n, 1, 36, width)."""
-        return self._encode(self.pixels(scenes))[:, None]
+    @cached_property
+    def scene_album(self) -> Album[Scene]:
+        """The scenes of pre-training with their features, encoded once."""
+        return Album(pool("pretraining", SCENES), self.scene_features)
 
-    def batch(self, step: int, part: Part) -> tuple[list[Scene], list[tuple[str, str, str]]]:
-        """One kind of example a batch, in turn, so that lengths are alike."""
+    @cached_property
+    def clip_album(self) -> Album[Clip]:
+        """The clips of pre-training with their features, encoded once."""
+        return Album(clip_pool("pretraining", CLIPS), self.clip_features)
+
+    def scene_features(self, scenes: Sequence[Scene]) -> Tensor:
+        """Patches of scenes: (n, 36, width)."""
+        return self._encode(self.pixels([draw(scene) for scene in scenes]))
+
+    def clip_features(self, things: Sequence[Clip]) -> Tensor:
+        """Pooled patches of clips: (n, 64, width); equal frames are encoded once."""
+        shown = [(scene, clip.code) for clip in things for scene in clip.frames()]
+        number = {frame: index for index, frame in enumerate(dict.fromkeys(shown))}
+        patches = self._encode(self.pixels([draw(*frame) for frame in number]))
+        return pool_frames(patches[[number[frame] for frame in shown]], FRAMES)
+
+    def batch(self, step: int, part: Part) -> tuple[Tensor, list[Question]]:
+        """Features (n, images, tokens, width) and exercises of a step."""
         generator = random.Random(f"pretraining/{self.name}/{part}/{step}")
-        scenes = [sample(generator, part) for _ in range(self.batch_size)]
-        if step % self.describe_every == 0:
-            return scenes, [("describe", "describe:", describe(scene)) for scene in scenes]
-        if self.fill_every and step % self.fill_every == 1:
-            others = [sample(generator, part) for _ in scenes]  # the sentences are about other scenes than the pictures
-            texts = [sentence(scene, generator) for scene in others]
-            return scenes, [("fill", f"fill: {hide(text, generator)}", text) for text in texts]
-        made = []
-        for scene in scenes:
-            question = (look_up if generator.random() < 0.3 else answer)(scene, generator)
-            made.append((question.kind, f"vqa: {question.text}", question.answer))
-        return scenes, made
+        lesson = self.cycle[step % len(self.cycle)]
+        if lesson.subject == "clip":
+            things, features = self._clips(generator, part)
+            return features[:, None], [lesson.exercise(clip, generator) for clip in things]
+        images = 2 if lesson.subject == "pair" else 1
+        scenes, features = self._scenes(generator, part, self.batch_size * images)
+        features = features.unflatten(0, (-1, images))
+        if lesson.subject == "pair":
+            pairs = zip(scenes[::2], scenes[1::2], strict=True)
+            return features, [about_one(pair, lesson.exercise, generator) for pair in pairs]
+        if lesson.subject == "nothing":
+            scenes = scenes[1:] + scenes[:1]  # sentences are about other scenes than the pictures
+        return features, [lesson.exercise(scene, generator) for scene in scenes]
+
+    def _scenes(self, generator: random.Random, part: Part, count: int) -> tuple[list[Scene], Tensor]:
+        if part == "pretraining":
+            scenes, features = self.scene_album.draw(generator, count)
+            return scenes, features.to(self.device).float()
+        scenes = [sample(generator, part) for _ in range(count)]
+        return scenes, self.scene_features(scenes)
+
+    def _clips(self, generator: random.Random, part: Part) -> tuple[list[Clip], Tensor]:
+        if part == "pretraining":
+            drawn, features = self.clip_album.draw(generator, self.batch_size)
+            return drawn, features.to(self.device).float()
+        drawn = [sample_clip(generator, part) for _ in range(self.batch_size)]
+        return drawn, self.clip_features(drawn)
 
 
-class QuestionStage(JointStage):
-    """The joint stage once more: mostly questions, and sentences with gaps.
+class Album(Generic[Thing]):
+    """Things and their features in half precision: drawing and encoding them anew would take longer than learning."""
 
-    To find a thing by its looks is learnt later than what stands where; and a word that was never written has an
-    output row that no method can reach with the token table frozen.
-    """
+    def __init__(self, things: Sequence[Thing], encode: Callable[[Sequence[Thing]], Tensor]) -> None:
+        self.things = things
+        self.features = torch.cat([encode(things[i : i + 128]).half().cpu() for i in range(0, len(things), 128)])
 
-    name = "questions"
-    steps = 2600
-    describe_every = 8
-    fill_every = 4
+    def draw(self, generator: random.Random, count: int) -> tuple[list[Thing], Tensor]:
+        """Things drawn at random and their features (count, tokens, width)."""
+        chosen = [generator.randrange(len(self.things)) for _ in range(count)]
+        return [self.things[index] for index in chosen], self.features[chosen]

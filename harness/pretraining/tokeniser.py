@@ -12,21 +12,36 @@ import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
-from harness.backbones.vision import GRID
 from harness.errors import UserError
-from harness.pretraining.language import describe
+from harness.features import CLIP_TOKENS
+from harness.pretraining.language import account
+from tasks.mini import clips
+from tasks.mini.clip_exercises import describe_clip
+from tasks.mini.clip_words import FOODS, LABELS, PEOPLE
 from tasks.mini.words import ask
 from tasks.mini.world import pool
 from tasks.mini_gqa import ASKERS as GQA
+from tasks.mini_how2qa import MiniHow2qa
 from tasks.mini_nlvr import STATEMENTS
+from tasks.mini_tvc import MiniTvc
+from tasks.mini_tvqa import MiniTvqa
 from tasks.mini_vqa import ASKERS as VQA
+from tasks.mini_yc2c import MiniYc2c
 
 VOCABULARY = 4096
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>", "<mask>")
+MARKS = (
+    "[subs]",
+    "[q]",
+    "[ts]",
+    "[choices]",
+    *(f"{label}:" for label in LABELS),
+)  # one token each, as in VALUE's texts
 COMMON = (
-    *("vqa:", "gqa:", "nlvr:", "caption:", "describe:", "fill:", "true", "false", "nothing"),
+    *("vqa:", "gqa:", "nlvr:", "caption:", "describe:", "fill:", "match:", "true", "false", "nothing"),
+    *("tvqa:", "how2qa:", "tvc:", "yc2c:", *PEOPLE, *FOODS, *LABELS),
     *("violet", "rhombus", "middle", "picture", "one of them is", "there are", "and more", "other shapes"),
 )
 
@@ -34,21 +49,22 @@ COMMON = (
 def train_tokenizer(english: Sequence[Path]) -> Tokenizer:
     """Train on the world's sentences and on every string found in the given JSON files.
 
-    The last ids are <vis_extra_id_35> … <vis_extra_id_0>, the order rows of visual tokens.
+    The last ids are <vis_extra_id_63> … <vis_extra_id_0>, the order rows of visual tokens: a clip has 64.
     """
-    visual = [f"<vis_extra_id_{j}>" for j in reversed(range(GRID * GRID))]
+    visual = [f"<vis_extra_id_{j}>" for j in reversed(range(CLIP_TOKENS))]
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
     tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])
     # The leading space makes a word the same token at the start of an answer and inside a question.
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     tokenizer.decoder = decoders.Sequence([decoders.ByteLevel(), decoders.Strip(" ", 1, 0)])
     trainer = trainers.BpeTrainer(
-        vocab_size=VOCABULARY - len(visual),
+        vocab_size=VOCABULARY - len(visual) - len(MARKS),
         special_tokens=list(SPECIAL),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
     tokenizer.train_from_iterator(_sentences(english), trainer)
+    tokenizer.add_tokens([AddedToken(mark, lstrip=True, normalized=True) for mark in MARKS])
     tokenizer.add_special_tokens(visual)
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>",
@@ -62,11 +78,16 @@ def _sentences(english: Sequence[Path]) -> Iterator[str]:
     yield from COMMON * 100
     for index, scene in enumerate(pool("pretraining", 4000)):
         generator = random.Random(f"tokenizer/{index}")
-        yield describe(scene)
+        yield account(scene)
         for question in (ask(scene, generator, VQA), ask(scene, generator, GQA)):
             yield f"{question.text} {question.answer}"
         for kind in sorted(STATEMENTS):
             yield STATEMENTS[kind](generator)[0]
+    for index, clip in enumerate(clips.pool("pretraining", 2000)):
+        yield describe_clip(clip)
+        for task in (MiniTvqa(), MiniHow2qa(), MiniTvc(), MiniYc2c()):
+            example = task.example(f"{index}", clip, random.Random(f"tokenizer/{task.name}/{index}"))
+            yield " ".join((task.prefix, example.whole_text, *example.targets))
     for path in english:
         yield from _strings(path)
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import random
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
-VERSION = "1"  # changes whenever the same seed gives other scenes, pictures or words
+VERSION = "2"  # changes whenever the same seed gives other scenes, pictures or words
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "diamond")
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white")
@@ -75,9 +75,17 @@ class Scene:
         return scene
 
 
-def part_of(scene: Scene) -> Part:
-    """The one part of the world that this scene belongs to."""
-    place = int.from_bytes(hashlib.sha256(scene.code.encode()).digest()[:4], "big") % 16
+class Coded(Protocol):
+    """Anything that a code describes wholly: a scene, a clip."""
+
+    @property
+    def code(self) -> str:
+        """The code."""
+
+
+def part_of(thing: Coded) -> Part:
+    """The one part of the world that a scene or clip belongs to."""
+    place = int.from_bytes(hashlib.sha256(thing.code.encode()).digest()[:4], "big") % 16
     for part, share in _SHARES:
         if place < share:
             return part

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pandas
+from tqdm import tqdm
 
 from harness.cells import Cell, Settings
 from harness.claims import holder_of
@@ -90,6 +91,9 @@ def act(folder: CellFolder, cell: Cell, options: Options) -> None:
             pass
         case "sleep":
             time.sleep(60)
+        case "count":  # as libraries do while they load weights
+            with tqdm(total=1):
+                time.sleep(60)
 
 
 def method_of(folder: CellFolder) -> str:
@@ -125,6 +129,7 @@ def run_all(folders: list[CellFolder], slots: int = 2, timeout: float | None = N
 if __name__ == "__main__":  # a runner of its own, for tests that stop it
     planned = list(RunFolder(Path(sys.argv[1])).cells())
     try:
-        LocalEngine([None], 1, None, ENTRY, preload=()).run(planned, Notes())
+        timeout = float(sys.argv[2]) if len(sys.argv) > 2 else None
+        LocalEngine([None], 1, timeout, ENTRY, preload=()).run(planned, Notes())
     except KeyboardInterrupt:
         sys.exit(130)

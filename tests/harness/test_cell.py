@@ -24,6 +24,7 @@ from harness.plugins import find_methods
 from harness.preparation import prepare
 from harness.run_folder import CellFolder
 from harness.store import silent
+from methods import tuned
 from tasks import DataError
 
 TASKS = ("small-colour", "small-truth", "small-caption")
@@ -116,7 +117,7 @@ def test_stored_weights_give_the_stored_predictions(tmp_path, world):
     ready = prepare(checkpoint.read_cell(path), world, silent)
     checkpoint.load(path, ready.bench.model)
     stored = pandas.read_parquet(folder.path / "predictions.parquet")["prediction"].tolist()
-    again = [text for data in ready.report for text in cell_module.evaluate(ready.bench, data, 5).predictions]
+    again = [text for data in ready.scored for text in cell_module.evaluate(ready.bench, data, 5).predictions]
     assert again == stored
 
 
@@ -135,9 +136,21 @@ def test_limited_scores_do_not_compare(tmp_path, world):
 @pytest.mark.parametrize("control", ["image-blind", "question-blind"])
 def test_controls_hide_what_they_say(tmp_path, world, control):
     ready = prepare(a_cell(control=control), world, silent)
-    batch = next(ready.report[0].in_order_of_length(9))
+    batch = next(ready.scored[0].in_order_of_length(9))
     assert bool(batch.features.any()) == (control != "image-blind")
     assert (len(set(batch.mask.sum(1).tolist())) == 1) == (control == "question-blind")
+
+
+def test_without_subtitles_the_question_stays(world, monkeypatch):
+    kind = type(prepare(a_cell(), world, silent).scored[0].task)
+    silent_film = kind.examples
+    told = lambda self, role: [dataclasses.replace(one, subtitles="red") for one in silent_film(self, role)]  # noqa: E731
+    monkeypatch.setattr(kind, "examples", told)
+    monkeypatch.setattr(kind, "version", "with subtitles")
+    controls = ("none", "subtitle-blind", "question-blind")
+    heard, blind, nothing = (prepare(a_cell(control=name), world, silent).train[0].texts.inputs for name in controls)
+    assert (heard.lengths - blind.lengths == 2).all()  # the mark and the word
+    assert blind.lengths.max() > nothing.lengths.max()
 
 
 def test_prefixes_can_be_left_out(world):
@@ -210,7 +223,7 @@ def test_broken_images_are_named(world, monkeypatch):
     def broken(self, image_id):
         raise DataError(f"image {image_id} does not decode")
 
-    plain = type(prepare(a_cell(), world, silent).report[0].task.images("report"))
+    plain = type(prepare(a_cell(), world, silent).scored[0].task.images("report"))
     monkeypatch.setattr(plain, "open", broken)
     fresh = world.model_copy(update={"cache": world.cache / "fresh"})
     with pytest.raises(DataError, match="image 0 does not decode"):
@@ -222,3 +235,57 @@ def test_impossible_settings_are_named(world):
         prepare(a_cell(precision="float16"), world, silent)
     with pytest.raises(UserError, match="device 'abacus'"):
         prepare(a_cell(), world.model_copy(update={"device": "abacus"}), silent)
+
+
+def test_tuning_scores_the_selection_split_and_says_so(tmp_path, world):
+    folder = run(tmp_path, a_cell(score_on="select"), world)
+    scores = folder.result().scores
+    assert {(score.split, score.examples) for score in scores} == {("choose", 6)}
+    reported = run(tmp_path, a_cell(), world, "reported").result().scores
+    assert {(score.split, score.examples) for score in reported} == {("publish", 9)}
+    assert a_cell(score_on="select").key != a_cell().key
+
+
+def test_a_random_backbone_keeps_the_architecture_and_forgets_every_weight(world):
+    def weights(**settings):
+        model = prepare(a_cell("projection", **settings), world, silent).bench.model
+        return {name: parameter.detach() for name, parameter in model.named_parameters()}
+
+    trained, forgotten = weights(), weights(control="random-backbone")
+    assert {name: value.shape for name, value in forgotten.items()} == {n: v.shape for n, v in trained.items()}
+    alike = [name for name, value in forgotten.items() if value.ndim > 1 and torch.equal(value, trained[name])]
+    assert alike == []
+    assert all(map(torch.equal, forgotten.values(), weights(control="random-backbone").values()))
+    other = weights(control="random-backbone", seed=1)
+    assert not torch.equal(other["lm.model.shared.weight"], forgotten["lm.model.shared.weight"])
+
+
+@pytest.mark.parametrize(
+    ("change", "source"),
+    [
+        ({}, "tuned"),
+        ({"parameters": {"learning_rate": 0.5}}, "default"),  # planned before the rate was tuned
+        ({"backbone": "another"}, "default"),
+        ({"overrides": {"learning_rate": 0.25}}, "set"),
+        ({"settings": Settings(learning_rate=0.25)}, "set"),
+    ],
+)
+def test_the_origin_of_the_learning_rate_is_recorded(monkeypatch, change, source):
+    search = tuned.Search(
+        candidates=(0.25, 0.5),
+        at_edge=True,
+        suite="mini-image",
+        splits=("validation",),
+        examples=9,
+        limit=None,
+        epochs=1,
+        steps=1,
+        seeds=(0,),
+        harness_version="1",
+    )
+    entry = tuned.TunedRate(learning_rate=0.25, search=search)
+    monkeypatch.setattr(tuned, "rates", lambda: {"small": {"image-text": {"full": entry}}})
+    cell = a_cell("full").model_copy(update={"parameters": {"learning_rate": 0.25}} | change)
+    origin = cell_module.rate_origin(cell)
+    assert origin.source == source
+    assert (origin.candidates, origin.suite) == ((2, "mini-image") if source == "tuned" else (None, None))

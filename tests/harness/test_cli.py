@@ -1,7 +1,12 @@
 """The command line: exit codes, one line for every error, and what other programs read."""
 
+import errno
 import functools
+import io
 import json
+import os
+import subprocess
+import sys
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,7 +21,6 @@ from harness.cli.program import invoke
 from harness.engines.local import LocalEngine
 from harness.errors import Unavailable
 from harness.run_folder import CLAIM, RunFolder, make_folder
-from reports.record import Status
 
 Captured = pytest.CaptureFixture[str]
 SMOKE = ("--grid", "smoke")
@@ -87,6 +91,36 @@ def test_an_output_that_cannot_be_written_is_one_line(tmp_path: Path, weights_he
     (tmp_path / "file").write_text("")
     assert invoke(["run", *SMOKE, "--output", str(tmp_path / "file" / "run")]) == 2
     assert "cannot be written (Not a directory)" in capsys.readouterr().err
+
+
+def test_a_cache_that_cannot_be_written_is_one_line_and_starts_nothing(
+    tmp_path: Path, weights_here: None, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file" / "cache"))
+    assert invoke(["run", *SMOKE, "--output", str(tmp_path / "run")]) == 2
+    expected = f"{tmp_path / 'file' / 'cache'}: cannot be written (Not a directory); free space or set HARNESS_CACHE"
+    assert capsys.readouterr().err.startswith(f"error: {expected}")
+    assert not list(tmp_path.glob("run/cells/*"))
+
+
+@pytest.mark.parametrize("full", ["run", "cache"])
+def test_a_full_disk_is_one_line(
+    tmp_path: Path, weights_here: None, monkeypatch: pytest.MonkeyPatch, capsys: Captured, full: str
+) -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    def open_one(dir: Path) -> io.BytesIO:
+        return Full() if full in dir.parts else io.BytesIO()
+
+    monkeypatch.setattr("tempfile.TemporaryFile", open_one)
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    assert invoke(["run", *SMOKE, "--output", str(tmp_path / "run")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / full}")
+    assert "cannot be written (No space left on device); free space or" in line
 
 
 def test_help_comes_without_arguments_and_knows_all_commands(capsys: Captured) -> None:
@@ -238,15 +272,20 @@ def test_a_second_runner_says_so_and_takes_nothing_that_is_claimed(
         assert "3 running" in capsys.readouterr().out
 
 
-def test_status_sees_a_cell_whose_process_is_gone(tmp_path: Path, capsys: Captured) -> None:
-    folder, other = fake_cells.make_jobs(RunFolder(tmp_path), fake_cells.make_cell(), fake_cells.make_cell(seed=1))
-    folder.set_status(Status(state="running", phase="training", step=5, steps=9))
-    other.finish(fake_cells.make_result(other.cell()))
-    assert invoke(["status", str(tmp_path), "--json"]) == 0
-    answer = json.loads(capsys.readouterr().out)
-    assert answer["states"] == {"interrupted": 1, "done": 1}
-    assert invoke(["status", str(tmp_path)]) == 0
-    assert "training" in capsys.readouterr().out
-    with Claim(folder.path / CLAIM):
-        assert invoke(["status", str(tmp_path)]) == 0
-    assert "1 running, 1 done" in capsys.readouterr().out
+def test_in_a_pipe_a_row_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    reason = "the weights are not here [and [/that] is no markup] " + "and so on " * 60 + "to the end"
+    monkeypatch.setattr(Catalogue, "backbone_missing", lambda *_: reason)
+    assert invoke(["plan", *SMOKE, "--output", str(tmp_path / "run")]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len([line for line in lines if line.endswith(reason)]) == 3
+    assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("arguments", [["list", "grids"], ["list", "grids", "--json"]])
+def test_a_reader_that_goes_away_ends_it_without_a_word(arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = f"from harness.cli.program import main; main({arguments!r})"
+    ended = subprocess.run([sys.executable, "-c", program], stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (1, b"")

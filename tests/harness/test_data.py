@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -62,9 +63,18 @@ def test_without_the_question_only_the_prefix_is_read(tmp_path):
     task = SmallColour()
     store = TextStore(Store(tmp_path), tokenizer())
     shown = store.open(task, "1", "train", task.examples("train"), "ask: ")
-    blind = store.open(task, "1", "train", task.examples("train"), "ask: ", question_blind=True)
+    blind = store.open(task, "1", "train", task.examples("train"), "ask: ", "nothing")
     assert shown.inputs.lengths.max() == 8
     assert set(blind.inputs.lengths) == {3}
+
+
+def test_subtitles_come_before_the_question_and_can_be_left_out(tmp_path):
+    task = SmallColour()
+    examples = [replace(example, subtitles="blue image") for example in task.examples("train")]
+    store = TextStore(Store(tmp_path), tokenizer())
+    read = {shown: store.open(task, "1", "train", examples, "ask: ", shown).inputs for shown in ("all", "question")}
+    words = {shown: tokenizer().decode(texts.values[: texts.offsets[1]]) for shown, texts in read.items()}
+    assert words == {"all": "<s> ask: <unk> blue image what colour </s>", "question": "<s> ask: what colour </s>"}
 
 
 def test_without_the_image_features_are_zero(tmp_path):

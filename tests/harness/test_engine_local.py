@@ -37,10 +37,10 @@ def is_running(folder: CellFolder) -> bool:
     return status is not None and status.phase == "training"
 
 
-def start_runner(run: RunFolder) -> subprocess.Popen[bytes]:
+def start_runner(run: RunFolder, *timeout: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, fake_cells.__file__, str(run.path)]
-    return subprocess.Popen(command, env=environment, start_new_session=True)
+    command = [sys.executable, fake_cells.__file__, str(run.path), *timeout]
+    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)
 
 
 def test_a_finished_cell_leaves_its_files_and_frees_its_claim(run: RunFolder) -> None:
@@ -105,6 +105,14 @@ def test_a_cell_that_takes_too_long_is_timed_out(run: RunFolder) -> None:
     assert folders[0].result().state == "timed-out"
     assert folders[0].result().reason == "stopped after 4 seconds (--timeout)"
     assert folders[1].result().state == "done"
+
+
+def test_a_cell_killed_under_a_progress_bar_leaves_nothing_in_the_system(run: RunFolder) -> None:
+    (folder,) = make_jobs(run, make_cell("count"))
+    _, complaints = start_runner(run, "4").communicate(timeout=60)
+    assert folder.result().state == "timed-out"
+    assert folder.result().phase == "training"
+    assert complaints == b""
 
 
 def test_cells_of_another_runner_and_finished_cells_are_skipped(run: RunFolder) -> None:

@@ -21,12 +21,22 @@ def prefer(work, token):
     work.model.lm.final_logits_bias[0, token] = 100
 
 
-def test_choices_are_compared_by_their_first_token():
-    prompt, first = choice_tokens(tokenizer(), ("true", "false"), "small-truth")
-    assert prompt == [tokenizer().bos_token_id]
-    assert tokenizer().convert_ids_to_tokens(first) == ["true", "false"]
-    with pytest.raises(DataError, match=r"small-truth.*first token"):
-        choice_tokens(tokenizer(), ("a red image", "a blue image"), "small-truth")
+def test_choices_are_compared_by_their_first_own_token():
+    prompt, own = choice_tokens(tokenizer(), ("true", "false"), "small-truth")
+    assert tokenizer().convert_ids_to_tokens(prompt) == ["<s>"]
+    assert tokenizer().convert_ids_to_tokens(own) == ["true", "false"]
+
+
+def test_the_tokens_that_choices_share_are_given_to_the_decoder():
+    prompt, own = choice_tokens(tokenizer(), ("a red image", "a blue", "a green image"), "small-truth")
+    assert tokenizer().convert_ids_to_tokens(prompt) == ["<s>", "a"]
+    assert tokenizer().convert_ids_to_tokens(own) == ["red", "blue", "green"]
+
+
+@pytest.mark.parametrize("choices", [("a red", "a red image"), ("red", "blue image", "blue"), ("true", "true")])
+def test_choices_that_one_token_cannot_tell_apart_are_refused(choices):
+    with pytest.raises(DataError, match=r"small-truth.*do not differ in one token"):
+        choice_tokens(tokenizer(), choices, "small-truth")
 
 
 @pytest.mark.parametrize("choice", ["true", "false"])

@@ -5,10 +5,12 @@ from pathlib import Path
 import pytest
 from fake_catalogue import FakeCatalogue, write
 
+from harness.catalogue import Catalogue
 from harness.cells import Cell
 from harness.errors import NothingMatched, UserError
 from harness.expand import Choice, expand
 from harness.grid import built_in, load_grid
+from harness.plugins import find_methods
 
 HEAD = "name: mine\nblocks:\n"
 BLOCK = "  - {suites: scenes, backbones: small, methods: [adapter]}\n"
@@ -133,7 +135,7 @@ def test_filters_that_match_nothing_are_not_an_error_of_the_file(tmp_path: Path)
         ),
         (
             Choice(overrides=("lora.width=0",)),
-            "--set lora.width=0: hyper-parameter of lora width: Input should be greater than or equal to 1, not 0",
+            "--set lora.width=0: hyper-parameter of lora width: must be at least 1, not 0",
         ),
         (Choice(overrides=("z*.rank=2",)), "--set z*.rank=2: unknown method 'z*'; known: adapter, everything, lora"),
     ],
@@ -150,9 +152,9 @@ def test_malformed_yaml_is_told_with_file_and_line(tmp_path: Path) -> None:
 def test_all_problems_of_the_shape_are_told_at_once(tmp_path: Path) -> None:
     text = "name: mine\nblocs: []\nblocks:\n  - suites: []\n    seed: [0]\n    seeds: [-1]\n"
     assert refusal(tmp_path, text) == [
-        "mine.yaml:4: blocks.0.suites: Value should have at least 1 item after validation, not 0, not []",
+        "mine.yaml:4: blocks.0.suites: must not be empty",
         "mine.yaml:4: blocks.0.backbones: is missing",
-        "mine.yaml:6: blocks.0.seeds.0: Input should be greater than or equal to 0, not -1",
+        "mine.yaml:6: blocks.0.seeds.0: must be at least 0, not -1",
         "mine.yaml:5: blocks.0.seed: unknown field 'seed'; did you mean 'seeds'?",
         "mine.yaml:2: blocs: unknown field 'blocs'; did you mean 'blocks'?",
     ]
@@ -179,8 +181,44 @@ blocks:
         "mine.yaml:8: blocks.1.settings: unknown setting 'epoch'; did you mean 'epochs'?",
     ]
     assert found[4] == "mine.yaml:10: blocks.1.methods.0: unknown hyper-parameter of lora 'rang'; did you mean 'rank'?"
-    assert found[5].startswith("mine.yaml:11: blocks.1.methods.1: hyper-parameter of lora width: Input should be")
-    assert len(found) == 6
+    assert found[5:] == [
+        "mine.yaml:11: blocks.1.methods.1: hyper-parameter of lora width: must be at least 1, not 0",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("name: mine\nname: yours\n", ["2: key 'name' is there already, in line 1; keep one of them"]),
+        (
+            HEAD + "  - {suites: scenes, suites: photos}\n  - settings:\n      epochs: 2\n      epochs: 3\n",
+            [
+                "3: key 'suites' is there already, in line 3; keep one of them",
+                "6: key 'epochs' is there already, in line 5; keep one of them",
+            ],
+        ),
+        ("", ["1: is empty"]),
+        ("a grid\n", ["1: the file: must be a mapping (name: value), not 'a grid'"]),
+        (HEAD, ["2: blocks: must be a list, not nothing"]),
+        (
+            HEAD + BLOCK.replace("}\n", ", seeds: [one, 1.5]}\n"),
+            [
+                "3: blocks.0.seeds.0: must be a whole number, not 'one'",
+                "3: blocks.0.seeds.1: must be a whole number, not 1.5",
+            ],
+        ),
+        (
+            HEAD + BLOCK.replace("}\n", ", settings: {selection: worst, learning_rate: 0, limit: few}}\n"),
+            [
+                "3: blocks.0.settings: setting learning_rate: must be more than 0, not 0",
+                "3: blocks.0.settings: setting selection: must be 'last' or 'best', not 'worst'",
+                "3: blocks.0.settings: setting limit: must be a whole number, not 'few'",
+            ],
+        ),
+    ],
+)
+def test_what_is_wrong_is_told_with_file_line_and_what_is_allowed(tmp_path: Path, text: str, lines: list[str]) -> None:
+    assert refusal(tmp_path, text) == [f"mine.yaml:{line}" for line in lines]
 
 
 def test_an_unknown_grid_brings_the_nearest(tmp_path: Path) -> None:
@@ -191,5 +229,27 @@ def test_an_unknown_grid_brings_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(built_in()))
-def test_shipped_grids_have_the_right_shape(name: str) -> None:
-    assert load_grid(name).grid.name == name
+def test_shipped_grids_name_what_there_is(name: str) -> None:
+    file = load_grid(name)
+    assert file.grid.name == name
+    assert expand(file, Catalogue())
+
+
+def test_tuning_gives_every_method_the_same_rates_and_a_seed_of_its_own() -> None:
+    tuning = expand(load_grid("tune-mini"), Catalogue())
+    tried = {method: [] for method in find_methods().names()}
+    for cell in tuning:
+        tried[cell.method].append(cell.parameters["learning_rate"])
+        assert cell.settings.score_on == "select"
+    assert len({tuple(rates) for rates in tried.values()}) == 1
+    assert 7 <= len(tried["full"]) <= 8
+    others = {
+        seed for name in built_in() if name != "tune-mini" for b in load_grid(name).grid.blocks for seed in b.seeds
+    }
+    assert not {cell.seed for cell in tuning} & others
+
+
+def test_tuning_trains_as_the_leaderboard_does() -> None:
+    (core,) = load_grid("core").grid.blocks
+    (tuning,) = load_grid("tune-mini").grid.blocks
+    assert tuning.settings == core.settings | {"score_on": "select", "measure": False}

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import pytest
-import torch
-from transformers import BartConfig, BartForConditionalGeneration
+from transformers import BartConfig
 
 from harness import plugins
 from harness.backbones import get
-from harness.backbones.bart import JointBart
-from harness.parameters import count, restore, stored_tensors, table
-from methods import TaskContext
+from harness.parameters import count, table
 from reports.published_numbers import updated_percent, updated_percents
 
 METHODS = plugins.find_methods()
@@ -104,36 +101,6 @@ def test_published_figures_are_read_first_row_first():
     assert updated_percent("lora-single", "bart-base", "image-text").paper == "VL-Adapter"
     assert updated_percent("lora-single", "bart-base", "text") is None
     assert {row.method for row in updated_percents()} <= set(METHODS.names())
-
-
-def small(random_rows):
-    config = BartConfig(
-        vocab_size=20, d_model=8, encoder_layers=1, decoder_layers=1, encoder_attention_heads=2,
-        decoder_attention_heads=2, encoder_ffn_dim=8, decoder_ffn_dim=8, max_position_embeddings=16,
-    )  # fmt: skip
-    model = JointBart(BartForConditionalGeneration(config), feature_width=4)
-    model.random_rows = random_rows
-    return model
-
-
-def test_random_token_rows_travel_with_the_trained_tensors():
-    method = METHODS.get("projection").configured("bart", "image-text", "bart-base")
-    models = [small(random_rows=6), small(random_rows=6)]
-    for model in models:
-        method.attach(model, TaskContext(("vqa",)))
-    tensors = stored_tensors(models[0], visual_tokens=4)
-    restore(models[1], tensors)
-    first, second = (model.lm.get_input_embeddings().weight for model in models)
-    assert torch.equal(first[-4:], second[-4:])
-    assert not torch.equal(first[:-4], second[:-4])
-    assert tensors.keys() - dict(models[0].named_parameters()).keys() == {"lm.token_rows"}
-
-
-def test_restoring_names_what_does_not_fit():
-    with pytest.raises(ValueError, match=r"no place for lm\.nothing"):
-        restore(small(0), {"lm.nothing": torch.zeros(1)})
-    with pytest.raises(ValueError, match=r"visual\.image_order\.weight"):
-        restore(small(0), {"visual.image_order.weight": torch.zeros(1)})
 
 
 def test_a_loaded_configuration_is_what_counts():

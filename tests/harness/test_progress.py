@@ -8,7 +8,8 @@ import pytest
 from fake_cells import make_cell, make_jobs
 from rich.console import Console
 
-from harness.progress import Progress, duration, label
+from harness.cells import Cell, Settings
+from harness.progress import Progress, labels
 from harness.run_folder import CellFolder, RunFolder
 from reports.record import Status
 
@@ -63,9 +64,19 @@ def test_time_left_comes_from_running_cells_ended_cells_or_earlier_runs(folders:
 def test_labels_name_what_varies() -> None:
     cell = make_cell(overrides={"rank": 4})
     cell = cell.model_copy(update={"settings": cell.settings.model_copy(update={"control": "image-blind"})})
-    assert label(cell) == "mini-image mini-bart succeed seed 0 rank=4 image-blind"
+    assert labels([cell]) == {cell.key: "mini-image mini-bart succeed seed 0 rank=4 image-blind"}
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(4.4, "4 s"), (125, "2 min"), (3900, "1 h 05 min")])
-def test_durations_are_readable(seconds: float, text: str) -> None:
-    assert duration(seconds) == text
+def test_labels_name_a_setting_only_where_cells_would_read_the_same() -> None:
+    def with_settings(seed: int, **values: object) -> Cell:
+        return make_cell(seed=seed, settings=Settings(**values))
+
+    short, long, other = with_settings(0, epochs=2), with_settings(0, epochs=3, limit=9), with_settings(1, epochs=3)
+    changed = short.model_copy(update={"data": {"mini-vqa": "other data"}})
+    start = "mini-image mini-bart succeed seed"
+    assert labels([short, long, other]) == {
+        short.key: f"{start} 0 epochs=2 limit=null",
+        long.key: f"{start} 0 epochs=3 limit=9",
+        other.key: f"{start} 1",
+    }
+    assert labels([short, changed])[changed.key] == f"{start} 0 {changed.key[:8]}"

@@ -8,11 +8,13 @@ import time
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 from small_tasks import Plain
 from small_world import FakeEncoder
 
 from harness.errors import UserError
-from harness.features import features
+from harness.features import features, pool_frames
 from harness.store import MANIFEST, Store
 from tasks import DataError
 
@@ -148,6 +150,39 @@ def test_truncated_features_are_encoded_again(tmp_path):
     os.truncate(path, path.stat().st_size - 10)
     assert len(features(Store(tmp_path), encoder, Plain("report")).rows) == 9
     assert encoder.calls == 2
+
+
+class Reel(Plain):
+    """Clips of four frames: plain-coloured but for the second frame, which is black."""
+
+    frames = 4
+
+    def open_frames(self, image_id):
+        picture = self.open(image_id)
+        return [picture, Image.new("RGB", picture.size), picture, picture]
+
+
+def test_a_clip_has_the_tokens_of_all_its_frames_and_equal_frames_are_encoded_once(tmp_path):
+    seen = []
+
+    class Watcher(FakeEncoder):
+        def encode(self, images):
+            seen.append(len(images))
+            return super().encode(images)
+
+    found = features(Store(tmp_path), Watcher(), Reel("report"), batch_size=8)
+    assert seen == [4, 4, 4, 4, 2]  # two clips of two distinct frames at once
+    clip = found.gather(np.array([[1]])).view(4, 16, 6)  # four frames of 4 × 4 regions
+    assert (clip[[0, 2, 3], :, 1] == 1).all()  # green
+    assert (clip[1, :, :3] == 0).all()
+
+
+def test_frames_are_pooled_by_the_maxima_of_regions_in_reading_order():
+    block = torch.arange(16 * 36).view(16, 36, 1).float()  # one clip; a patch's value is its number
+    pooled = pool_frames(block, 16)
+    assert pooled.shape == (1, 64, 1)
+    assert pooled[0, :4, 0].tolist() == [14, 17, 32, 35]  # lower right corners of the four 3 × 3 regions
+    assert pooled[0, 4:8, 0].tolist() == [36 + 14, 36 + 17, 36 + 32, 36 + 35]
 
 
 def test_features_beyond_half_precision_are_refused(tmp_path):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from reports.record import Memory, Parameters, Result, Score, Speed, Spread, State, Status, Times
+from reports.record import Memory, Parameters, RateOrigin, Result, Score, Speed, Spread, State, Status, Times
 
 MINI_TASKS = ("mini-vqa", "mini-gqa", "mini-nlvr", "mini-caption")
 
@@ -38,6 +38,7 @@ class Synthetic:
     select_split: str = "validation"
     recorded: bool = True  # False: only status.json, as of a cell that has no result
     predictions: bool = True
+    rate_origin: RateOrigin | None = None
     data: dict[str, str] = field(default_factory=lambda: {"mini": "feedfacefeedface"})
 
     @property
@@ -106,6 +107,7 @@ def result(cell: Synthetic, key: str) -> Result:
         phase=None if done else "training",
         step=800 if done else 12,
         scores=[score(cell, task, value) for task, value in cell.scores.items()],
+        rate_origin=cell.rate_origin,
         parameters=_parameters(cell.trained),
         speed=_speed(cell) if done else None,
         memory=_memory(cell) if done else None,
@@ -131,6 +133,9 @@ def score(cell: Synthetic, task: str, value: float | None) -> Score:
         clusters=250,
         comparable=cell.comparable,
         floors={} if caption else {"majority": 0.21, "question-only": 0.33},
+        summary="A scene in, a sentence out." if caption else "A scene and a question in, an answer out.",
+        source="drawn by the harness",
+        licence="MIT",
     )
 
 

@@ -10,6 +10,7 @@ import reports
 from reports.cost import cost_tables
 from reports.entries import groups
 from reports.leaderboard import leaderboard
+from reports.record import RateOrigin
 from reports.statistics import summarise
 from reports.table import Row, Table, TableCell
 
@@ -178,3 +179,44 @@ def test_summaries_agree_with_the_standard_library():
     assert summary is not None and summary.n == 3
     assert summary.mean == pytest.approx(reference.mean(values))
     assert summary.std == pytest.approx(reference.stdev(values))
+
+
+def test_learning_rates_stand_beside_the_method_with_their_origin(run_of):
+    def rated(method, rate, **origin):
+        settings = {"learning_rate": rate}
+        return cell(method, 0.5, 1.0, settings=settings, rate_origin=RateOrigin(**origin) if origin else None)
+
+    table = board(
+        run_of(
+            rated("a", 0.003, source="tuned", candidates=8, suite="mini-image"),
+            rated("b", 0.0001, source="by hand"),
+            rated("c", 3e-5, source="default"),
+            rated("d", 0.01),
+        )
+    )
+    shown = {label: at(table, label, "Learning rate") for label in "abcd"}
+    assert [(each.text, each.detail) for each in shown.values()] == [
+        ("0.003", "best of 8"),
+        ("0.0001", "picked by hand"),
+        ("3e-05", "own default"),
+        ("0.01", ""),
+    ]
+    assert shown["a"].tooltip == "tuned on the selection split of mini-image"
+    (note,) = [note for note in table.notes if note.startswith("Learning rate:")]
+    assert "best of n candidates on the selection split of mini-image" in note
+    assert "'own default': not tuned" in note and "as set" not in note
+
+
+def test_scores_of_the_selection_split_stand_apart_and_are_not_ranked(run_of):
+    selecting = {"settings": {"score_on": "select"}, "split": "validation"}
+    folder = run_of(
+        cell("bitfit", 0.9, 1.9, **selecting), cell("lora-single", 0.8, 1.8, **selecting), cell("bitfit", 0.5, 1.0)
+    )
+    reporting, selection = groups(reports.load(folder))
+    assert [entry.label for entry in reporting.entries] == ["bitfit"]
+    table = leaderboard(selection)
+    assert table.title == "mini-image on mini-bart, selection split"
+    assert table.name != leaderboard(reporting).name
+    assert all("selection split" in entry.label for entry in selection.entries)
+    assert not any(cell.mark for row in table.rows for cell in row.cells)
+    assert any("no result of a method" in note for note in table.notes)

@@ -244,3 +244,19 @@ def test_text_becomes_one_harmless_bounded_line():
     assert plain("a\n b\x00\u202e\u2066c") == "a bc"
     assert len(plain("x" * 1000)) == 400
     assert escaped("a\n<b>|`$") == "a \\<b\\>\\|\\`\\$"
+
+
+def test_the_page_says_how_far_the_instrument_can_be_trusted_once_that_was_measured(run_of):
+    folder = run_of(Synthetic("full", SCORED), Synthetic("projection", dict.fromkeys(MINI_TASKS, 0.4)))
+    title = "How far this instrument can be trusted"
+    page = page_of(folder)
+    assert page.count(f"<h2>{title}</h2>") == 1
+    for text in ("Full fine-tuning minus projection only", "10.00 points", "Not measured in this run: "):
+        assert text in page
+    assert f"## {title}" in (folder / "report" / "report.md").read_text()
+    assert "Full fine-tuning minus projection only,10" in (folder / "report" / "tables" / "trust.csv").read_text()
+
+
+def test_a_run_without_the_embedded_suite_says_nothing_of_the_instrument(run_of):
+    page = page_of(run_of(Synthetic("full", {"daquar": 0.2}, suite="daquar", tasks=("daquar",))))
+    assert "can be trusted" not in page

@@ -156,7 +156,7 @@ def test_a_hub_backbone_is_read_from_the_hubs_cache_and_never_fetched(checkpoint
     monkeypatch.setattr("socket.socket.connect", fetch)
     with pytest.raises(Unavailable, match="hf download nobody/nothing"):
         backbones.load(HUB, 4)
-    monkeypatch.setattr(backbones.registry, "try_to_load_from_cache", lambda _hub, name: str(checkpoint / name))
+    monkeypatch.setattr(backbones.weights, "try_to_load_from_cache", lambda _hub, name: str(checkpoint / name))
     assert backbones.load(HUB, 4).fingerprint == backbones.fingerprint(HUB, checkpoint.parent)
 
 

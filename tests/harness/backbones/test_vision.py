@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
+from harness import backbones
 from harness.backbones.vision import GRID, fingerprint, load_encoder, missing, patch_features, to_pixels
 from harness.errors import Unavailable, UserError
 
@@ -55,12 +56,21 @@ def test_pixels_are_scaled_by_clips_statistics_without_regard_to_aspect():
 
 
 def test_absent_weights_and_unknown_names_are_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *names: None)
+    monkeypatch.setattr(backbones.weights, "try_to_load_from_cache", lambda *names: None)
     assert "clip-vit-b32" in (missing("clip-vit-b32", tmp_path) or "")
     with pytest.raises(Unavailable, match="hf download openai/clip-vit-base-patch32"):
         load_encoder("clip-vit-b32", tmp_path)
     with pytest.raises(UserError, match="unknown image encoder 'clip-vitb32'; did you mean 'clip-vit-b32'"):
         load_encoder("clip-vitb32")
+
+
+def test_what_a_folder_below_weights_lacks_is_named_and_nothing_else_is_taken_instead(weights):
+    (weights / "mini-clip").mkdir()
+    (weights / "clip-vit-b32" / "config.json").unlink()
+    for name in ("mini-clip", "clip-vit-b32"):
+        with pytest.raises(Unavailable, match=name):
+            load_encoder(name, weights)
+    assert "lack config.json; run `hf download" in (missing("clip-vit-b32", weights) or "")
 
 
 def test_a_broken_file_is_named(weights):

@@ -1,0 +1,107 @@
+"""The embedded video tasks: neither words nor frames alone tell the answer; captions name what is heard and seen."""
+
+import random
+import re
+from collections import Counter, defaultdict
+
+import pytest
+
+from tasks import Example, Task
+from tasks.mini.clip_words import FOODS, PEOPLE
+from tasks.mini.clips import Clip, pool
+from tasks.mini_how2qa import MiniHow2qa
+from tasks.mini_tvc import MiniTvc
+from tasks.mini_tvqa import MiniTvqa
+from tasks.mini_yc2c import MiniYc2c
+
+TASKS = {kind.name: kind() for kind in (MiniTvqa, MiniHow2qa, MiniTvc, MiniYc2c)}
+TRAIN = {name: task.examples("train") for name, task in TASKS.items()}
+
+
+def choices(example: Example) -> list[str]:
+    return re.findall(r"a\d: ([^.]*)\.", example.text)
+
+
+def answer(example: Example) -> str:
+    return choices(example)[int(example.targets[0][1:])]
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS.keys())
+def test_all_tasks_share_the_clips(task: Task) -> None:
+    for role in ("train", "select", "report"):
+        examples = task.examples(role)
+        assert [example.images for example in examples] == [(code,) for code in task.images(role).ids()]
+        assert all(example.subtitles for example in examples)
+
+
+@pytest.mark.parametrize(("name", "count"), [("mini-tvqa", 5), ("mini-how2qa", 4)])
+def test_choices_differ_and_labels_are_balanced(name: str, count: int) -> None:
+    assert all(len(set(choices(example))) == count for example in TRAIN[name])
+    labels = Counter(example.targets[0] for example in TRAIN[name])
+    assert set(labels) == set(TASKS[name].decoding.choices)
+    assert max(labels.values()) < 1.25 * len(TRAIN[name]) / count
+    assert min(Counter(example.kind for example in TRAIN[name]).values()) > len(TRAIN[name]) / 4
+
+
+@pytest.mark.parametrize(("name", "count"), [("mini-tvqa", 5), ("mini-how2qa", 4)])
+def test_no_choice_stands_out_by_its_words(name: str, count: int) -> None:
+    offered, right = Counter(), Counter()
+    for example in TRAIN[name]:
+        offered.update(choices(example))
+        right[answer(example)] += 1
+    frequent = [choice for choice, number in offered.items() if number > 150]
+    assert len(frequent) >= 7
+    assert all(right[choice] / offered[choice] < 1.5 / count for choice in frequent)
+
+
+def test_the_place_of_a_food_in_the_recipe_says_nothing() -> None:
+    ranks = Counter(
+        example.subtitles.split(", ").index(told)
+        for example in TRAIN["mini-how2qa"]
+        for told in example.subtitles.split(", ")
+        if told.split(" ")[0] == answer(example)
+    )
+    assert set(ranks) == {0, 1, 2, 3}
+    assert max(ranks.values()) < 1.25 * len(TRAIN["mini-how2qa"]) / 4
+
+
+@pytest.mark.parametrize("name", ["mini-tvqa", "mini-how2qa"])
+def test_the_same_clip_and_question_have_other_answers_under_other_subtitles(name: str) -> None:
+    clip, answers = pool("train", 1)[0], defaultdict(set)
+    for seed in range(400):
+        example = TASKS[name].example("0", clip, random.Random(seed))
+        answers[example.text.split("[Choices]")[0]].add(answer(example))
+    assert all(len(found) >= 3 for found in answers.values())
+
+
+def test_true_answers_of_tvqa_hold_in_the_clip() -> None:
+    for example in TRAIN["mini-tvqa"][:300]:
+        actors = Clip.parse(example.images[0]).actors
+        words = set(re.findall(r"\w+", example.subtitles))
+        (actor,) = [actor for actor in actors if {actor.look.shape, actor.look.colour} & words]
+        item = actor.before if "start" in words else actor.after
+        if example.kind == "colour":
+            assert item and answer(example) == item.colour
+        elif example.kind == "place":
+            corner = item and f"{'top' if item.row == 0 else 'bottom'} {'left' if item.column == 0 else 'right'}"
+            assert answer(example) == (corner or "nowhere")
+        else:
+            assert (answer(example) == "stays") == (actor.before == actor.after)
+
+
+def test_captions_of_tvc_name_the_one_who_acts_in_the_half() -> None:
+    for example in TRAIN["mini-tvc"][:300]:
+        actor = Clip.parse(example.images[0]).actors[0 if "(0-7)" in example.text else 1]
+        told = dict(pair.split(" is ") for pair in example.subtitles.rstrip(".").split(", "))
+        (name,) = [name for name, bearer in told.items() if bearer in (actor.look.shape, actor.look.colour)]
+        for caption in example.references:
+            assert [word for word in caption.split() if word in PEOPLE] == [name]
+
+
+def test_captions_of_yc2c_name_what_is_used_in_order() -> None:
+    for example in TRAIN["mini-yc2c"][:300]:
+        told = dict(pair.split(" is ") for pair in example.subtitles.rstrip(".").split(", "))
+        acting = Clip.parse(example.images[0]).actors[:2]
+        wanted = [told.get(actor.look.shape) or told[actor.look.colour] for actor in acting]
+        for caption in example.references:
+            assert [word for word in re.findall(r"\w+", caption) if word in FOODS] == wanted
