@@ -84,7 +84,7 @@ def pretrain(
     language = run(lambda: LanguageStage(tokenizer))
 
     def encode(pixels: Tensor) -> Tensor:
-        with torch.no_grad():
+        with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):  # as the features of tasks
             return patch_features(image.vision.eval(), pixels)
 
     def continued() -> Stage:

@@ -56,7 +56,7 @@ class LanguageStage(Stage):
     """BART on text alone; an exercise about a scene is given the account of the scene in place of its picture."""
 
     name = "language"
-    steps = 6000
+    steps = 5000
     batch_size = 64
     learning_rate = 1e-3
     matrix_learning_rate = 4e-3
@@ -139,7 +139,7 @@ class JointStage(LanguageStage):
     """Language and image together: one picture, two, of which the question says which one it is about, or a clip."""
 
     name = "joint"
-    steps = 24_000
+    steps = 14_000
     cycle = (
         Lesson(answer, "pair"),
         Lesson(describe),

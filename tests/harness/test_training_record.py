@@ -1,0 +1,51 @@
+"""The shipped training record tells what the shipped weights do."""
+
+import json
+from typing import Any
+
+import pytest
+import torch
+from transformers import CLIPVisionModel
+
+from harness.backbones import registry
+from harness.backbones.vision import patch_features
+from harness.backbones.weights import EMBEDDED, load_tokenizer
+from harness.pretraining.stages import JointStage, LanguageStage
+
+
+@pytest.fixture(scope="module")
+def record() -> dict[str, Any]:
+    return json.loads((EMBEDDED / "training_record.json").read_text())
+
+
+def stage_with_shipped_weights(kind: type[LanguageStage], name: str, *more: object) -> LanguageStage:
+    stage = kind(load_tokenizer(EMBEDDED / name / "tokenizer.json"), *more)
+    stage.model.load_state_dict(registry.load(registry.get(name), 128).model.state_dict())
+    stage.model.eval()
+    return stage
+
+
+def test_the_joint_stages_held_out_accuracies_can_be_measured_again(record: dict[str, Any]) -> None:
+    torch.set_num_threads(1)
+    vision = CLIPVisionModel.from_pretrained(EMBEDDED / "mini-clip").eval()
+
+    def encode(pixels: torch.Tensor) -> torch.Tensor:
+        with torch.no_grad():
+            return patch_features(vision, pixels)
+
+    measured = stage_with_shipped_weights(JointStage, "mini-bart", encode).held_out()
+    assert measured == pytest.approx(record["stages"]["joint"]["held_out"], abs=0.02)
+
+
+def test_the_language_stages_held_out_accuracies_can_be_measured_again(record: dict[str, Any]) -> None:
+    torch.set_num_threads(1)
+    measured = stage_with_shipped_weights(LanguageStage, "mini-bart-text").held_out()
+    assert measured == pytest.approx(record["stages"]["language"]["held_out"], abs=0.02)
+
+
+def test_losses_fall_and_origin_is_told(record: dict[str, Any]) -> None:
+    for stage in record["stages"].values():
+        assert stage["losses"][-1][0] == stage["steps"]
+        assert stage["losses"][-1][1] < stage["losses"][0][1]
+        assert stage["seconds"] > 0
+    assert record["environment"]["commit"]
