@@ -31,6 +31,7 @@ EVERY = 200  # steps between checkpoints and between entries of the loss curve
 CLIP_NORM = 1.0
 WARMUP_SHARE = 0.05
 WEIGHT_DECAY = 0.01
+TUNING_DROPOUT = 0.1  # BART's; pre-training itself needs none, as no scene is seen often
 
 Report = Callable[[str], None]
 Precision = Literal["float32", "bfloat16"]
@@ -250,4 +251,6 @@ def save_language(stage: LanguageStage, folder: Path) -> None:
         name: value.detach().cpu().contiguous() for name, value in stage.joint.state_dict().items() if name not in tied
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    write_atomically(folder / "config.json", stage.joint.lm.config.to_json_string())
+    # Without dropout in tuning, seeds of methods that draw no weights would hardly differ.
+    config = stage.joint.lm.config.to_dict() | {"dropout": TUNING_DROPOUT}
+    write_atomically(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")

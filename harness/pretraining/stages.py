@@ -82,7 +82,7 @@ class LanguageStage(Stage):
             encoder_ffn_dim=4 * WIDTH,
             decoder_ffn_dim=4 * WIDTH,
             max_position_embeddings=256,
-            dropout=0.0,  # no scene is seen often, here or in tuning
+            dropout=0.0,
             bos_token_id=tokenizer.bos_token_id,
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
