@@ -217,7 +217,8 @@ class Album(Generic[Thing]):
 
     def __init__(self, things: Sequence[Thing], encode: Callable[[Sequence[Thing]], Tensor]) -> None:
         self.things = things
-        self.features = torch.cat([encode(things[i : i + 128]).half().cpu() for i in range(0, len(things), 128)])
+        with torch.autocast("cpu", enabled=False):  # which cannot join halves
+            self.features = torch.cat([encode(things[i : i + 128]).half().cpu() for i in range(0, len(things), 128)])
 
     def draw(self, generator: random.Random, count: int) -> tuple[list[Thing], Tensor]:
         """Things drawn at random and their features (count, tokens, width)."""
