@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from harness import checkpoint
+from harness.backbones import get
 from harness.cells import Cell
 from harness.data import Mixture, TaskData
 from harness.environment import environment
@@ -167,12 +168,15 @@ def rate_origin(cell: Cell) -> RateOrigin:
     """Where the learning rate of a cell comes from, as the tuned rates stand now."""
     if cell.settings.learning_rate is not None or "learning_rate" in cell.overrides:
         return RateOrigin(source="set")
-    found = tuned.rate(cell.backbone, cell.kind, cell.method)
+    backbones = (cell.backbone, get(cell.backbone).like)
+    rates = {name: tuned.rate(name, cell.kind, cell.method) for name in backbones}
+    backbone, found = next(((name, rate) for name, rate in rates.items() if rate is not None), ("", None))
     if found is None or found.learning_rate != cell.parameters.get("learning_rate"):
         return RateOrigin(source="default")
     if found.search is None:
         return RateOrigin(source="by hand")
-    return RateOrigin(source="tuned", candidates=len(found.search.candidates), suite=found.search.suite)
+    candidates = len(found.search.candidates)
+    return RateOrigin(source="tuned", candidates=candidates, suite=found.search.suite, backbone=backbone)
 
 
 def _environment(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:

@@ -175,8 +175,8 @@ class _Expansion:
         try:
             methods = catalogue.methods.get(method)
             tasks = [catalogue.task(name) for name in catalogue.suites[suite].tasks]
-            family = catalogue.backbones[backbone].family
-            configured = methods.configured(family, kind, backbone, overrides)
+            spec = catalogue.backbones[backbone]
+            configured = methods.configured(spec.family, kind, backbone, overrides, spec.like)
             settings = self._settings(block.settings | entry.settings | self._overrides.settings)
         except ValidationError as error:
             model: type[BaseModel] = Settings if error.title == "Settings" else methods

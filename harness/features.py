@@ -7,7 +7,7 @@ coarser grid, 2 × 2 where there are 16 frames.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import isqrt
 from pathlib import Path
@@ -20,11 +20,12 @@ from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
 from harness.errors import UserError
-from harness.store import Progress, Store, silent
+from harness.store import Progress, Store, silent, write_array
 from tasks import DataError, ImageSet
 
 ROWS, IDS = "rows.npy", "ids.json"
 CLIP_TOKENS = 64
+VERSION = "1"  # changes whenever the same pictures could give other features
 
 
 class Encoder(Protocol):
@@ -79,16 +80,22 @@ def features(
     if not ids:  # a task without images; a file cannot be mapped when it holds no rows
         return Features(np.zeros((0, tokens, encoder.width), np.float16), {}, images.name)
 
-    def build(folder: Path) -> None:
-        shape = (len(ids), tokens, encoder.width)
-        rows = np.lib.format.open_memmap(folder / ROWS, mode="w+", dtype=np.float16, shape=shape)
+    def blocks() -> Iterator[np.ndarray]:
         for start in range(0, len(ids), batch_size):
-            rows[start : start + batch_size] = _encode(encoder, images, ids[start : start + batch_size])
+            yield _encode(encoder, images, ids[start : start + batch_size])
             progress(f"features of {images.name}", min(start + batch_size, len(ids)), len(ids))
-        rows.flush()
+
+    def build(folder: Path) -> None:
+        write_array(folder / ROWS, (len(ids), tokens, encoder.width), np.float16, blocks())
         (folder / IDS).write_text(json.dumps(ids), "utf-8")
 
-    key = {"encoder": encoder.fingerprint, "set": images.name, "images": images.fingerprint, "tokens": tokens}
+    key = {
+        "version": VERSION,
+        "encoder": encoder.fingerprint,
+        "set": images.name,
+        "images": images.fingerprint,
+        "tokens": tokens,
+    }
     place = store.entry("features", key, build, progress)
     stored: list[str] = json.loads((place / IDS).read_text("utf-8"))
     index = {name: row for row, name in enumerate(stored)}
@@ -97,9 +104,8 @@ def features(
 
 def _encode(encoder: Encoder, images: ImageSet, ids: Sequence[str]) -> np.ndarray:
     pictures = [picture for image in ids for picture in images.open_frames(image)]
-    distinct = {
-        id(picture): picture for picture in pictures
-    }  # frames of a clip in which nothing changes are one object
+    # Frames of a clip in which nothing changes are one object.
+    distinct = {id(picture): picture for picture in pictures}
     rows = {key: row for row, key in enumerate(distinct)}
     with torch.inference_mode():
         block = encoder.encode(list(distinct.values()))[[rows[id(picture)] for picture in pictures]]

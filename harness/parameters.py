@@ -123,7 +123,7 @@ def _like(spec: BackboneSpec, kind: str, feature_width: int | None, config: Pret
 
 
 def _row(method: type[Method], spec: BackboneSpec, kind: str) -> dict[str, Any]:
-    configured = method.configured(spec.family, kind, spec.name)
+    configured = method.configured(spec.family, kind, spec.name, like=spec.like)
     counts = count(configured, spec, kind)
     published = updated_percent(method.name, spec.name, kind)
     return {

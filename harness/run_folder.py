@@ -42,11 +42,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def write_atomically(path: Path, data: bytes | str) -> None:
+def write_atomically(path: Path, data: bytes | str, fix: str = FIX) -> None:
     """Write a file that is at any moment either the old one or the whole new one, also through a power cut.
 
     Raises:
-        UserError: the disk is full, the folder cannot be written, ...; the old file is untouched.
+        UserError: the disk is full, the folder cannot be written, ...; the old file is untouched. ``fix`` says what
+            to do about it.
     """
     content = data.encode() if isinstance(data, str) else data
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -59,7 +60,7 @@ def write_atomically(path: Path, data: bytes | str) -> None:
         _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise _cannot_write(path, error) from error
+        raise _cannot_write(path, error, fix) from error
 
 
 def make_folder(path: Path) -> None:

@@ -12,13 +12,15 @@ import errno
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
+from numpy.typing import DTypeLike
 
 from harness.errors import UserError
 
@@ -72,6 +74,23 @@ class Store:
 
         place = self.entry(kind, key, build, progress)
         return json.loads((place / "value.json").read_text("utf-8"))
+
+
+def write_array(path: Path, shape: tuple[int, ...], dtype: DTypeLike, blocks: Iterable[np.ndarray]) -> None:
+    """Write the blocks, one after another along the first axis, as one array of this shape in numpy's file format.
+
+    A full disk raises an error that says so; it would kill a process that writes into mapped memory, and the error of
+    `numpy.save` does not tell why.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    kind = np.dtype(dtype)
+    header = {"descr": np.lib.format.dtype_to_descr(kind), "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(block.astype(kind, copy=False).tobytes())
 
 
 @contextmanager

@@ -12,11 +12,12 @@ from typing import Literal
 import numpy as np
 from transformers import PreTrainedTokenizerFast
 
-from harness.store import Progress, Store, silent
+from harness.store import Progress, Store, silent, write_array
 from tasks import Example, Role, Task
 from tasks.targets import weighted_targets
 
 BLOCK = 1000  # texts tokenised at once
+VERSION = "1"  # changes whenever the same examples could give other text
 
 Shown = Literal["all", "question", "nothing"]
 """What a model may read of an example: subtitles and question, the question alone, or no more than the prefix."""
@@ -105,6 +106,7 @@ class TextStore:
         """
         limits = [self._limit(task.text_limit), self._limit(task.target_limit)]
         key = {
+            "version": VERSION,
             "tokenizer": self.fingerprint,
             "task": [task.name, task.version, fingerprint, role],
             "shown": [prefix, shown],
@@ -117,12 +119,16 @@ class TextStore:
             scored = [scored_targets(example) for example in examples]
             pairs = list(chain.from_iterable(scored))
             targets = self._ragged((text for text, _ in pairs), limits[1], f"targets of {task.name}", len(pairs))
-            np.save(folder / "input-ids.npy", inputs.values)
-            np.save(folder / "input-offsets.npy", inputs.offsets)
-            np.save(folder / "target-ids.npy", targets.values)
-            np.save(folder / "target-offsets.npy", targets.offsets)
-            np.save(folder / "target-first.npy", _offsets(len(group) for group in scored))
-            np.save(folder / "target-weights.npy", np.array([weight for _, weight in pairs], dtype=np.float64))
+            arrays = {
+                "input-ids": inputs.values,
+                "input-offsets": inputs.offsets,
+                "target-ids": targets.values,
+                "target-offsets": targets.offsets,
+                "target-first": _offsets(len(group) for group in scored),
+                "target-weights": np.array([weight for _, weight in pairs], dtype=np.float64),
+            }
+            for name, array in arrays.items():
+                write_array(folder / f"{name}.npy", array.shape, array.dtype, [array])
 
         place = self.store.entry("texts", key, build, self.progress)
 

@@ -88,23 +88,27 @@ class Method(BaseModel, ABC):
     needs_image: ClassVar[bool] = False
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Defaults that differ by backbone, by selector: a family ("t5"), a family and a kind of suite
-    ("bart/video-text"), or a backbone ("mini-bart"). The more specific selector wins."""
+    ("bart/video-text"), or a backbone ("mini-bart"), whose presets serve the backbones that are like it too.
+    The more specific selector wins."""
 
     learning_rate: float = Field(1e-3, gt=0)
 
     @classmethod
-    def configured(cls, family: str, kind: str, backbone: str, overrides: Mapping[str, Any] | None = None) -> Self:
+    def configured(
+        cls, family: str, kind: str, backbone: str, overrides: Mapping[str, Any] | None = None, like: str = ""
+    ) -> Self:
         """Build the method with its defaults for a backbone and a kind of suite.
 
-        A learning rate in `methods.tuned` comes before the presets', an override before everything.
+        What there is for the backbone ``like`` it serves, where the backbone has nothing of its own. A learning rate
+        in `methods.tuned` comes before the presets', an override before everything.
 
         Raises:
             pydantic.ValidationError: an override is unknown or out of range.
         """
         values: dict[str, Any] = {}
-        for selector in (family, f"{family}/{kind}", backbone, f"{backbone}/{kind}"):
+        for selector in (part for name in (family, like, backbone) for part in (name, f"{name}/{kind}")):
             values |= cls.presets.get(selector, {})
-        if found := tuned.rate(backbone, kind, cls.name):
+        if found := tuned.rate(backbone, kind, cls.name) or tuned.rate(like, kind, cls.name):
             values["learning_rate"] = found.learning_rate
         return cls(**(values | dict(overrides or {})))
 

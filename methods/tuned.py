@@ -16,7 +16,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 FILE = "tuned.yaml"  # in this package
 HEADER = """\
 # Learning rates: backbone -> kind of suite -> method -> rate. `search` says how a rate was found: every candidate had
-# the same budget and was scored on the selection split; null: picked by hand.
+# the same budget, and the best average over the accuracies of the selection split won (CIDEr, which has another unit,
+# counts only where a suite has no accuracy); null: picked by hand.
 # `python -m harness tuned RUN --write` brings the entries of a run of `--grid tune-mini` up to date.
 """
 

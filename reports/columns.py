@@ -38,6 +38,7 @@ CELLS: dict[str, str] = IDENTITY | {
     "rate_source": "string",  # where it comes from; see reports.record.RateOrigin
     "rate_candidates": "Int64",
     "rate_suite": "string",
+    "rate_backbone": "string",
     "state": "string",  # see reports.record.State
     "reason": "string",
     "phase": "string",

@@ -1,7 +1,7 @@
-"""How far the embedded suite can be trusted to rank methods: criteria, their bounds, and what a run measured.
+"""How far the embedded suites can be trusted to rank methods: criteria, their bounds, and what a run measured.
 
-Averages are over the accuracies of the suite, in points; captions are left out, because CIDEr has another unit.
-Only rows without overrides count, on all data and the reporting split.
+Averages are those of `reports.averages`. What they do not tell is whether all rows had the same budget: `reports.trust`
+says that beside them.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ from itertools import combinations
 
 import pandas as pd
 
+from reports.averages import Averages, Missing
 from reports.formats import decimal
 from reports.run import Run
-from reports.statistics import Summary, summarise
+from reports.statistics import Summary
 
-SUITE, DOUBLE, BACKBONE = "mini-image", "mini-image-double", "mini-bart"
+SUITE, DOUBLE, VIDEO, BACKBONE = "mini-image", "mini-image-double", "mini-video", "mini-bart"
 FULL, PROJECTION, ADAPTER, LORA = "full", "projection", "adapter-single", "lora-single"
 SET = 3  # seeds in each of two disjoint sets
 STEADY = 5  # seeds for a deviation
 METHODS = 3  # the fewest that can be ranked
 CHANCE = 5.0  # points above a floor: about two and a half standard errors of an accuracy over 600 questions
+CLEAR = 8.0  # points between a run that sees all of a clip and one that sees a part; as for full and projection
 
 
 @dataclass(frozen=True)
@@ -60,62 +62,26 @@ class Criterion:
         return f"{decimal(self.measured)} {self.unit}".rstrip() if self.measured is not None else "not measured"
 
 
-class _Missing(Exception):
-    """A figure cannot be made; the text says what is not there."""
-
-
 Figure = tuple[float, str]  # the figure and what it was made from
 
 
-class Averages:
-    """Scores of the rows of one suite on the embedded backbone."""
-
-    def __init__(self, run: Run, suite: str = SUITE) -> None:
-        scores = run.scores
-        plain = scores["method"].where(scores["control"] == "none", scores["method"] + ", " + scores["control"])
-        kept = (scores["suite"] == suite) & (scores["backbone"] == BACKBONE) & (scores["state"] == "done")
-        kept &= (scores["scored_on"] == "report") & scores["comparable"] & (scores["label"] == plain)
-        scores = scores[kept & scores["value"].notna()]
-        self.suite = suite
-        self.captions = scores[scores["metric"] == "cider"].assign(points=lambda s: s["value"] * s["scale"])
-        self.accuracies = scores[scores["metric"] != "cider"].assign(points=lambda s: s["value"] * s["scale"])
-        tasks = self.accuracies["task"].nunique()
-        means = self.accuracies.groupby(["label", "seed"])["points"].agg(["mean", "count"])
-        whole = means.loc[means["count"] == tasks, "mean"]
-        self.table: pd.DataFrame = whole.astype(float).unstack("seed").sort_index(axis=1)  # label × seed
-
-    @property
-    def methods(self) -> pd.DataFrame:
-        """The rows that are no controls."""
-        return self.table[[", " not in label for label in self.table.index]]
-
-    def summary(self, label: str) -> Summary | None:
-        """Mean over seeds of one row, or None."""
-        return summarise(self.table.loc[[label]].to_numpy().ravel()) if label in self.table.index else None
-
-    def of(self, label: str) -> Summary:
-        """The same, of a row that is needed.
-
-        Raises:
-            _Missing: no seed of it finished.
-        """
-        found = self.summary(label)
-        if found is None:
-            raise _Missing(f"no finished cell of {label} on {self.suite}")
-        return found
+def averages(run: Run) -> tuple[Averages, Averages, Averages]:
+    """Of the suite, of its double and of the clips, on the embedded backbone."""
+    default, double, video = (Averages(run, suite, BACKBONE) for suite in (SUITE, DOUBLE, VIDEO))
+    return default, double, video
 
 
 def criteria(run: Run) -> list[Criterion]:
     """Every criterion, with a figure where the run holds what it takes; empty without any cell that counts."""
-    default, double = Averages(run), Averages(run, DOUBLE)
-    if default.table.empty:
+    default, double, video = averages(run)
+    if default.table.empty and video.table.empty:
         return []
     made = []
-    for name, unit, lowest, highest, measure in _tests(default, double):
+    for name, unit, lowest, highest, measure in _tests(default, double, video):
         try:
             measured, basis = measure()
             made.append(Criterion(name, unit, lowest, highest, measured, basis))
-        except _Missing as missing:
+        except Missing as missing:
             made.append(Criterion(name, unit, lowest, highest, missing=str(missing)))
     return made
 
@@ -123,7 +89,7 @@ def criteria(run: Run) -> list[Criterion]:
 Test = tuple[str, str, float | None, float | None, Callable[[], Figure]]
 
 
-def _tests(default: Averages, double: Averages) -> Iterator[Test]:
+def _tests(default: Averages, double: Averages, video: Averages) -> Iterator[Test]:
     random = f"{ADAPTER}, random-backbone"
     gap = partial(_gap, default)
     yield "Single adapter: pre-trained minus random backbone", "points", 10, None, partial(gap, ADAPTER, random)
@@ -141,6 +107,9 @@ def _tests(default: Averages, double: Averages) -> Iterator[Test]:
     ):
         name = f"Full fine-tuning, {control}: above the floor of a task"
         yield name, "points", None, CHANCE, partial(_above_floor, default, f"{FULL}, {control}", floors)
+    for control, left in (("image-blind", "subtitles"), ("subtitle-blind", "frames")):
+        name = f"{VIDEO}: full fine-tuning minus {control} ({left} alone)"
+        yield name, "points", CLEAR, None, partial(_gap, video, FULL, f"{FULL}, {control}")
 
 
 def _said(summary: Summary) -> str:
@@ -155,14 +124,14 @@ def _gap(scores: Averages, upper: str, lower: str) -> Figure:
 def _share(scores: Averages) -> Figure:
     top, bottom, middle = (scores.of(method) for method in (FULL, PROJECTION, ADAPTER))
     if top.mean <= bottom.mean:
-        raise _Missing("full fine-tuning gains nothing over projection only")
+        raise Missing("full fine-tuning gains nothing over projection only")
     share = (middle.mean - bottom.mean) / (top.mean - bottom.mean)
     return 100 * share, f"projection {_said(bottom)}, adapter {_said(middle)}, full {_said(top)}"
 
 
 def _best(scores: Averages) -> Figure:
     if scores.methods.empty:
-        raise _Missing("no finished cell that is not a control")
+        raise Missing("no finished cell that is not a control")
     means = scores.methods.mean(axis=1)
     label = str(means.idxmax())
     return float(means.max()), f"{label}, n = {scores.of(label).n}"
@@ -171,7 +140,7 @@ def _best(scores: Averages) -> Figure:
 def _deviation(scores: Averages, method: str) -> Figure:
     summary = scores.of(method)
     if summary.std is None or summary.n < STEADY:
-        raise _Missing(f"{method} has {summary.n} of {STEADY} seeds on {scores.suite}")
+        raise Missing(f"{method} has {summary.n} of {STEADY} seeds on {scores.suite}")
     return summary.std, f"n = {summary.n}"
 
 
@@ -180,7 +149,7 @@ def _between_seeds(scores: Averages) -> Figure:
     seeds = list(scores.methods.columns)[: 2 * SET]
     complete = scores.methods[seeds].dropna()
     if len(seeds) < 2 * SET or len(complete) < METHODS:
-        raise _Missing(f"needs {2 * SET} seeds of {METHODS} methods; here {len(seeds)} of {len(complete)}")
+        raise Missing(f"needs {2 * SET} seeds of {METHODS} methods; here {len(seeds)} of {len(complete)}")
     ways = [
         _rank_correlation(complete[list(one)].mean(axis=1), complete.drop(columns=list(one)).mean(axis=1))
         for one in combinations(seeds, SET)
@@ -192,12 +161,12 @@ def _between_seeds(scores: Averages) -> Figure:
 
 def _between_data(default: Averages, double: Averages) -> Figure:
     if double.table.empty:
-        raise _Missing(f"no finished cell on {DOUBLE}")
+        raise Missing(f"no finished cell on {DOUBLE}")
     seeds = list(default.methods.columns.intersection(double.methods.columns))
     once, twice = default.methods[seeds].dropna(), double.methods[seeds].dropna()
     both = once.index.intersection(twice.index)
     if not seeds or len(both) < METHODS:
-        raise _Missing(f"needs a seed of {METHODS} methods on {SUITE} and {DOUBLE}; here {len(both)} methods")
+        raise Missing(f"needs a seed of {METHODS} methods on {SUITE} and {DOUBLE}; here {len(both)} methods")
     found = _rank_correlation(once.loc[both].mean(axis=1), twice.loc[both].mean(axis=1))
     return found, f"{len(both)} methods, seeds {_listed(seeds)}"
 
@@ -206,10 +175,10 @@ def _above_floor(scores: Averages, label: str, floors: tuple[str, ...]) -> Figur
     """The largest difference, over the tasks, of the score and the highest of its floors."""
     summary = scores.of(label)
     rows = scores.accuracies[scores.accuracies["label"] == label]
-    known = [name for name in floors if name in rows]
-    if not known:
-        raise _Missing("the floors were not recorded")
-    above = rows["points"] - rows[known].max(axis=1) * rows["scale"]
+    known = [name for name in floors if name in rows]  # empty: a maximum over no column is a hole
+    above = (rows["points"] - rows[known].max(axis=1) * rows["scale"]).dropna()
+    if above.empty:
+        raise Missing("the floors were not recorded")
     by_task = above.astype(float).groupby(rows["task"], sort=False).mean()
     each = ", ".join(f"{task} {decimal(value)}" for task, value in by_task.items())
     return float(by_task.max()), f"{each}; n = {summary.n}"
@@ -219,7 +188,7 @@ def _rank_correlation(one: pd.Series, other: pd.Series) -> float:
     """Spearman's: Pearson's correlation of the ranks, equal values sharing the mean of theirs."""
     found = float(one.rank().corr(other.rank()))
     if pd.isna(found):
-        raise _Missing("all methods score the same")
+        raise Missing("all methods score the same")
     return found
 
 

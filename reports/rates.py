@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reports.entries import Entry
@@ -11,7 +11,7 @@ from reports.table import Column, TableCell
 
 COLUMN = Column("Learning rate", tooltip="peak of the schedule")
 _SOURCES = {
-    "by hand": ("picked by hand", "'picked by hand': not tuned, chosen for this backbone without a search"),
+    "by hand": ("picked by hand", "'picked by hand': not tuned, chosen without a search"),
     "default": ("own default", "'own default': not tuned, the default of the method"),
     "set": ("as set", "'as set': by the grid or the command line"),
 }
@@ -27,7 +27,7 @@ def rate_cell(entry: Entry) -> TableCell:
         return TableCell(f"{rate:g}", rate)
     if cell["rate_source"] != "tuned":
         return TableCell(f"{rate:g}", rate, detail=_SOURCES.get(cell["rate_source"], ("", ""))[0])
-    tooltip = f"tuned on the selection split of {plain(cell['rate_suite'])}"
+    tooltip = f"tuned on the selection split of {_place(cell)}"
     return TableCell(f"{rate:g}", rate, detail=f"best of {cell['rate_candidates']}", tooltip=tooltip)
 
 
@@ -35,14 +35,20 @@ def rate_note(entries: Sequence[Entry]) -> str | None:
     """What the origins under the rates mean; None where none is known."""
     cells = [cell for entry in entries if (cell := _recorded(entry)) is not None]
     texts = []
-    if suites := sorted({plain(cell["rate_suite"]) for cell in cells if cell["rate_source"] == "tuned"}):
+    if places := sorted({_place(cell) for cell in cells if cell["rate_source"] == "tuned"}):
         texts.append(
-            f"'best of n': the best of n candidates on the selection split of {' and '.join(suites)}, "
+            f"'best of n': the best of n candidates on the selection split of {' and '.join(places)}, "
             "each with the same budget"
         )
     sources = {cell["rate_source"] for cell in cells}
     texts += [meaning for source, (_, meaning) in _SOURCES.items() if source in sources]
     return f"Learning rate: {'; '.join(texts)}." if texts else None
+
+
+def _place(cell: Mapping[str, Any]) -> str:
+    """Where the candidates were tried: the suite and, where that was recorded, the backbone."""
+    backbone = f" on {plain(cell['rate_backbone'])}" if present(cell["rate_backbone"]) else ""
+    return plain(cell["rate_suite"]) + backbone
 
 
 def _recorded(entry: Entry) -> dict[str, Any] | None:

@@ -145,6 +145,7 @@ class RateOrigin(Record):
     ]
     candidates: int | None = None  # how many were tried
     suite: str | None = None  # that the candidates were tried on
+    backbone: str | None = None  # the same; not the cell's own where that takes the rates of one like it
 
 
 class Result(Record):

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from reports.formats import spread
-from reports.instrument import BACKBONE, DOUBLE, SUITE, Averages, Criterion, criteria
+from collections.abc import Mapping
+from typing import Any
+
+from reports.averages import Averages
+from reports.columns import records
+from reports.formats import present, spread
+from reports.instrument import BACKBONE, DOUBLE, Criterion, averages, criteria
 from reports.run import Run
 from reports.statistics import Summary, summarise
 from reports.table import Column, Row, Table, TableCell, text_cell, without_empty_columns
@@ -17,15 +22,22 @@ _VERDICTS = {True: "yes", False: "no"}
 
 
 def trust_tables(run: Run) -> list[Table]:
-    """Two tables, or none when the run measured no criterion."""
+    """The criteria, then the averages of each suite behind them; none when the run measured no criterion."""
     found = criteria(run)
     measured = [criterion for criterion in found if criterion.measured is not None]
     if not measured:
         return []
-    return [_criteria(measured, [each for each in found if each.measured is None]), _averages(run)]
+    default, double, video = averages(run)
+    notes = ["Averages are over accuracies, in points; captions are left out, because CIDEr has another unit."]
+    notes += [_terms(scores) for scores in (default, double, video) if not scores.table.empty]
+    others = [each for each in found if each.measured is None]
+    if others:
+        notes.append("Not measured in this run: " + "; ".join(f"{each.name} ({each.missing})" for each in others) + ".")
+    tables = [_averages("trust-averages", default, double), _averages("trust-averages-video", video)]
+    return [_criteria(measured, [*notes, USE]), *(table for table in tables if table.rows)]
 
 
-def _criteria(measured: list[Criterion], others: list[Criterion]) -> Table:
+def _criteria(measured: list[Criterion], notes: list[str]) -> Table:
     rows = []
     for each in measured:
         verdict = _VERDICTS[bool(each.met)]
@@ -38,32 +50,47 @@ def _criteria(measured: list[Criterion], others: list[Criterion]) -> Table:
         Column("Bound", "left"),
         Column("Made from", "left", "n: seeds"),
     )
-    notes = [f"Averages are over the accuracies of {SUITE} on {BACKBONE}, in points; captions are left out.", USE]
-    if others:
-        notes.append("Not measured in this run: " + "; ".join(f"{each.name} ({each.missing})" for each in others) + ".")
     return Table("trust", "Criteria", columns, tuple(rows), tuple(notes))
 
 
-def _averages(run: Run) -> Table:
+def _terms(scores: Averages) -> str:
+    """How the rows were trained and how their rates were found: they compare where both were the same for all."""
+    cells = records(scores.cells)
+    budgets = sorted({_budget(cell) for cell in cells})
+    searches = sorted({_search(cell) for cell in cells})
+    warning = "" if len(budgets) == len(searches) == 1 else " Not the same for all rows, as the criteria ask."
+    return f"{scores.suite}: {' or '.join(budgets)}; learning rates {' or '.join(searches)}.{warning}"
+
+
+def _budget(cell: Mapping[str, Any]) -> str:
+    epochs, batch = (cell.get(f"settings_{name}") for name in ("epochs", "batch_size"))
+    return f"{epochs:g} epochs in batches of {batch:g}" if present(epochs) and present(batch) else "unknown epochs"
+
+
+def _search(cell: Mapping[str, Any]) -> str:
+    if not present(cell["rate_source"]):
+        return "of unknown origin"
+    return f"best of {cell['rate_candidates']}" if cell["rate_source"] == "tuned" else "without a search"
+
+
+def _averages(name: str, default: Averages, double: Averages | None = None) -> Table:
     """One row per method and control: accuracies at the default and at twice the data, and CIDEr."""
-    default, double = Averages(run), Averages(run, DOUBLE)
     means = default.table.mean(axis=1).sort_values(ascending=False)
     columns = (
         Column("Method", "left"),
-        Column("Accuracies", tooltip=f"mean over the accuracies of {SUITE}, over seeds"),
-        Column("CIDEr", tooltip=f"of the captions of {SUITE}"),
+        Column("Accuracies", tooltip=f"mean over the accuracies of {default.suite}, over seeds"),
+        Column("CIDEr", tooltip=f"of the captions of {default.suite}"),
         Column("n", tooltip="seeds"),
         Column("Accuracies, twice the data", tooltip=DOUBLE),
     )
     rows = []
-    for label in means.index:
-        mine = default.summary(str(label))
-        captions = default.captions.loc[default.captions["label"] == label, "points"]
-        twice = double.summary(str(label))
+    for label in map(str, means.index):
+        mine, twice = default.summary(label), double.summary(label) if double else None
+        captions = summarise(default.captions.loc[default.captions["label"] == label, "points"])
         seeds = TableCell(str(mine.n), mine.n) if mine else TableCell()
-        rows.append(Row((text_cell(str(label)), _cell(mine), _cell(summarise(captions)), seeds, _cell(twice))))
+        rows.append(Row((text_cell(label), _cell(mine), _cell(captions), seeds, _cell(twice))))
     kept, thinner = without_empty_columns(columns, tuple(rows))
-    return Table("trust-averages", f"Averages on {SUITE}, {BACKBONE}", kept, thinner)
+    return Table(name, f"Averages on {default.suite}, {BACKBONE}", kept, thinner)
 
 
 def _cell(summary: Summary | None) -> TableCell:

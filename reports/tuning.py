@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from reports.averages import deciding, in_points
 from reports.columns import records
 from reports.formats import present
 from reports.record import RecordError
@@ -22,7 +23,7 @@ class Trial:
     """One learning rate of one method."""
 
     rate: float
-    average: Summary | None  # over seeds, of the plain mean over the suite's tasks; None where a seed has none
+    average: Summary | None  # over seeds, of the plain mean over `Tuning.tasks`; None where a seed has none
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Tuning:
     trials: tuple[Trial, ...]
     seeds: tuple[int, ...]
     settings: Mapping[str, Any]  # that all trials share
+    tasks: tuple[str, ...]  # that the average is over: `reports.averages.deciding`
     splits: tuple[str, ...]  # that were scored, by their own names
     examples: int  # scored per candidate and seed
     steps: int  # optimisation steps per candidate and seed
@@ -103,6 +105,7 @@ def _tuning(run: Run, cells: Sequence[Row], averages: Mapping[str, float]) -> Tu
         trials=tuple(_trial(rate, by_rate[rate], averages) for rate in sorted(by_rate)),
         seeds=seeds.pop(),
         settings=settings[0],
+        tasks=tuple(deciding(scores)["task"]),
         splits=tuple(sorted(set(scores["split"]))),
         examples=int(scores["examples"].sum()),
         steps=int(first["step"]) if present(first["step"]) else 0,
@@ -117,11 +120,14 @@ def _trial(rate: float, cells: Sequence[Row], averages: Mapping[str, float]) -> 
 
 
 def _averages(run: Run) -> dict[str, float]:
-    """Key of a finished cell -> plain mean of its shown scores; cells that lack a task are absent."""
-    shown = run.scores[run.scores["state"] == "done"]
-    shown = shown.assign(shown=shown["value"] * shown["scale"]).groupby("key")["shown"].agg(["mean", "count"])
+    """Key of a finished cell -> plain mean of its deciding scores; cells that lack any score are absent."""
+    done = in_points(run.scores[run.scores["state"] == "done"])
     wanted = {cell["key"]: len(str(cell["tasks"]).split()) for cell in records(run.cells)}
-    return {str(key): float(row["mean"]) for key, row in shown.iterrows() if row["count"] == wanted[str(key)]}
+    return {
+        str(key): float(deciding(scores)["points"].mean())
+        for key, scores in done.groupby("key")
+        if scores["points"].count() == wanted[str(key)]
+    }
 
 
 def _settings(cell: Row) -> Row:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import permutations, product
 from typing import ClassVar
 
 from tasks.base import Decoding, Example, Role, Scored
 from tasks.metrics.exact import METRIC, exact
 from tasks.mini.task import MiniTask, scenes
-from tasks.mini.words import Asker, Description, Question, a, absent, ask, balanced, unique
-from tasks.mini.world import Item, Scene
+from tasks.mini.words import Asker, Description, Question, a, ask, balanced, unique
+from tasks.mini.world import SIZES, Item, Scene
 
 Relation = Callable[[Item, Item], bool]
 RELATIONS: dict[str, tuple[tuple[str, ...], Relation]] = {
@@ -128,37 +129,38 @@ def ask_extreme(scene: Scene, generator: random.Random) -> Question | None:
 
 def ask_compare(scene: Scene, generator: random.Random) -> Question | None:
     """Do two named items share an attribute? Named without that attribute, or the words would tell."""
-    found = []
+    questions = []
     for attribute in ("colour", "shape", "size"):
-        named = _named(scene, generator, without=attribute)
-        for one, name in named:
-            for other, other_name in named:
-                if one != other:
-                    text = f"do the {name} and the {other_name} have the same {attribute}?"
-                    found.append((text, "yes" if getattr(one, attribute) == getattr(other, attribute) else "no"))
-    return balanced(found, "compare", generator)
+        found = []
+        for (one, name), (other, other_name) in permutations(_named(scene, generator, without=attribute), 2):
+            text = f"do the {name} and the {other_name} have the same {attribute}?"
+            found.append((text, "yes" if getattr(one, attribute) == getattr(other, attribute) else "no"))
+        questions.append(_undecided(found, "compare", generator))
+    possible = [question for question in questions if question]
+    return generator.choice(possible) if possible else None
 
 
 def ask_logic(scene: Scene, generator: random.Random) -> Question | None:
-    """Are both, or is either, of two descriptions there?"""
+    """Are both, or is either, of two descriptions there?
+
+    Both are with a size or both without: they describe different items, and the words do not tell the answer.
+    """
     word = generator.choice(("and", "or"))
+    sizes = SIZES if generator.random() < 0.5 else (None,)
+    colours, shapes = ({getattr(item, name) for item in scene.items} for name in ("colour", "shape"))
+    told = [Description(*each) for each in product(sizes, sorted(colours), sorted(shapes))]
     found = []
-    for _ in range(8):
-        truths, names = [], []
-        for _ in range(2):
-            nothing = absent(scene, generator)
-            item = generator.choice(scene.items)
-            # A size as often as in absent descriptions, or the words would give the answer away.
-            size = item.size if generator.random() < 0.4 else None
-            present = Description(size, item.colour, item.shape)
-            chosen = present if nothing is None or generator.random() < 0.5 else nothing
-            truths.append(chosen is present)
-            names.append(a(chosen.say(generator)))
-        if names[0] != names[1]:
-            holds = all(truths) if word == "and" else any(truths)
-            text = f"are there both {names[0]} and {names[1]}?" if word == "and" else f"is there {' or '.join(names)}?"
-            found.append((text, "yes" if holds else "no"))
-    return balanced(found, f"logic {word}", generator)
+    for one, other in permutations(told, 2):
+        truths = [bool(each.among(scene)) for each in (one, other)]
+        names = [a(each.say(generator)) for each in (one, other)]
+        text = f"are there both {names[0]} and {names[1]}?" if word == "and" else f"is there {' or '.join(names)}?"
+        found.append((text, "yes" if (all(truths) if word == "and" else any(truths)) else "no"))
+    return _undecided(found, f"logic {word}", generator)
+
+
+def _undecided(found: Sequence[tuple[str, str]], kind: str, generator: random.Random) -> Question | None:
+    """As `balanced`; None where this scene allows one answer only, or words could tell which answer is the likelier."""
+    return balanced(found, kind, generator) if len({answer for _, answer in found}) > 1 else None
 
 
 def _single_attributes(scene: Scene, without: str | None) -> list[Description]:

@@ -119,7 +119,7 @@ class MiniNlvr(MiniTask):
     text_limit = 40
     target_limit = 5
     batch_share = 0.5
-    counts: ClassVar = {"train": 2000, "select": 300, "report": 600}
+    counts: ClassVar = {"train": 1600, "select": 300, "report": 600}
 
     def examples(self, role: Role) -> Sequence[Example]:
         """Two examples per statement: one pair of which it is true, one of which it is false."""

@@ -21,11 +21,17 @@ class Suite:
 
 NAMED: tuple[Suite, ...] = (
     Suite("mini-image", "Embedded scenes", ("mini-vqa", "mini-gqa", "mini-nlvr", "mini-caption")),
+    Suite(
+        "mini-image-double",
+        "Embedded scenes, twice the data",
+        ("mini-vqa-double", "mini-gqa-double", "mini-nlvr-double", "mini-caption-double"),
+    ),
     Suite("mini-video", "Embedded clips", ("mini-tvqa", "mini-how2qa", "mini-tvc", "mini-yc2c"), "video-text"),
 )
 
 
 def known(task_names: Iterable[str]) -> Mapping[str, Suite]:
-    """All suites by name: the named ones, and every single task as a suite of one."""
-    singles = {name: Suite(name, name, (name,)) for name in task_names}
+    """All suites by name: the named ones, and every single task as a suite of one, of its named suite's kind."""
+    kinds: dict[str, Kind] = {task: suite.kind for suite in NAMED for task in suite.tasks}
+    singles = {name: Suite(name, name, (name,), kinds.get(name, "image-text")) for name in task_names}
     return singles | {suite.name: suite for suite in NAMED}

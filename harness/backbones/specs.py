@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class BackboneSpec:
     embedded: Path | None = None  # folder with configuration, weights and tokenizer
     added_tokens: tuple[str, ...] = ()  # appended to the vocabulary, in this order
     generation: Mapping[str, Any] = field(default_factory=dict)  # overrides of the family's settings
+    like: str = ""  # another backbone, whose presets and tuned rates serve this one too
 
 
 @dataclass(frozen=True)
@@ -62,17 +63,26 @@ BART_BASE = {
 # Both in descending order, so that <vis_extra_id_0> is the last id and image token j reads row V - 1 - j.
 VL_BART_TOKENS = tuple(f"<{name}_{i}>" for name in ("extra_id", "vis_extra_id") for i in reversed(range(100)))
 
+MINI_BART = BackboneSpec(
+    name="mini-bart",
+    title="mini-BART (embedded)",
+    family="bart",
+    encoder="mini-clip",
+    feature_widths={"image-text": 128, "video-text": 128},
+    embedded=EMBEDDED / "mini-bart",
+    generation={"no_repeat_ngram_size": 0},  # its captions may repeat three words: "and a red ... and a red"
+)
+
 SPECS: Mapping[str, BackboneSpec] = {
     spec.name: spec
     for spec in (
-        BackboneSpec(
-            name="mini-bart",
-            title="mini-BART (embedded)",
-            family="bart",
-            encoder="mini-clip",
-            feature_widths={"image-text": 128, "video-text": 128},
-            embedded=EMBEDDED / "mini-bart",
-            generation={"no_repeat_ngram_size": 0},  # its captions may repeat three words: "and a red ... and a red"
+        MINI_BART,
+        replace(
+            MINI_BART,
+            name="mini-bart-text",
+            title="mini-BART without V&L pre-training (embedded)",
+            embedded=EMBEDDED / "mini-bart-text",
+            like=MINI_BART.name,
         ),
         BackboneSpec(
             name="bart-base",

@@ -50,6 +50,7 @@ def _plain(tuning: Tuning) -> dict[str, Any]:
         "method": tuning.method,
         "learning_rate": tuning.best.rate if tuning.best else None,
         "at_edge": tuning.at_edge,
+        "averaged_over": list(tuning.tasks),
         "averages": {f"{trial.rate:g}": trial.average.mean if trial.average else None for trial in tuning.trials},
         "seeds": list(tuning.seeds),
         "unfinished": tuning.unfinished,
@@ -58,22 +59,32 @@ def _plain(tuning: Tuning) -> dict[str, Any]:
 
 def _show(found: Sequence[Tuning]) -> None:
     """One table per suite and backbone: methods × rates, the best in brackets."""
-    first = found[0]
+    first = next((tuning for tuning in found if tuning.tasks), found[0])
     out = flags.console()
-    settings = first.settings
-    parts = [f"selection split of {first.suite} on {first.backbone}: {', '.join(first.splits)}"]
-    parts += [f"{first.examples} examples", f"{settings.get('epochs')} epochs ({first.steps} steps)"]
-    parts += [f"seeds {', '.join(map(str, first.seeds))}"]
-    if settings.get("limit") is not None:
-        parts.append(f"limited to {settings['limit']} examples per task and split")
-    out.print("; ".join(parts), soft_wrap=True, markup=False)
+    for line in _terms(first):
+        out.print(line, soft_wrap=True, markup=False)
     rates = [f"{rate:g}" for rate in first.candidates]
     table = Table("method", *rates, "best", "note", box=None, header_style="bold", padding=(0, 2, 0, 0))
     for tuning in found:
         averages = [_average(tuning, place) for place in range(len(tuning.trials))]
         best = f"{tuning.best.rate:g}" if tuning.best else "–"
         table.add_row(tuning.method, *averages, best, _note(tuning))
-    out.print(table, markup=False)
+    flags.show(out, table)
+
+
+def _terms(tuning: Tuning) -> list[str]:
+    """What the candidates of a method were scored on, and at what budget."""
+    place = f"selection split of {tuning.suite} on {tuning.backbone}"
+    if not tuning.tasks:
+        return [f"{place}: no cell has a score yet"]
+    settings = tuning.settings
+    parts = [f"{place}: {', '.join(tuning.splits)}"]
+    parts += [f"{tuning.examples} examples", f"{settings.get('epochs')} epochs ({tuning.steps} steps)"]
+    parts += [f"seeds {', '.join(map(str, tuning.seeds))}"]
+    if settings.get("limit") is not None:
+        parts.append(f"limited to {settings['limit']} examples per task and split")
+    tasks = f"averages over {', '.join(tuning.tasks)} (CIDEr counts only where a suite has no accuracy)"
+    return ["; ".join(parts), tasks]
 
 
 def _average(tuning: Tuning, place: int) -> str:
@@ -125,5 +136,5 @@ def _store(found: Sequence[Tuning]) -> Path:
         kinds = content.setdefault(tuning.backbone, {})
         kinds.setdefault(tuning.kind, {})[tuning.method] = data.TunedRate(learning_rate=tuning.best.rate, search=search)
     path = Path(str(files("methods").joinpath(data.FILE)))
-    write_atomically(path, data.dump(content))
+    write_atomically(path, data.dump(content), "free space, or use a copy of the project that you may write")
     return path

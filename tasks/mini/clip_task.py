@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,9 +14,8 @@ from tasks.base import Card, DataError, Decoding, Example, ImageSet, Role, Score
 from tasks.metrics import cider, exact
 from tasks.mini.clips import FRAMES, Clip, pool
 from tasks.mini.drawing import draw
-from tasks.mini.task import PARTS, MiniTask
+from tasks.mini.task import PARTS, CodedImages, MiniTask
 from tasks.mini.words import Question
-from tasks.mini.world import VERSION
 
 CLIPS: Mapping[Role, int] = {"train": 1200, "select": 200, "report": 400}
 
@@ -28,19 +26,10 @@ def clips(role: Role) -> tuple[Clip, ...]:
     return tuple(pool(PARTS[role], CLIPS[role]))
 
 
-class ClipImages(ImageSet):
-    """Frames of clips; an image id is a clip's code."""
+class ClipImages(CodedImages):
+    """Frames of clips."""
 
     frames: ClassVar[int] = FRAMES
-
-    def __init__(self, name: str, codes: Sequence[str]) -> None:
-        self.name = name
-        self._codes = tuple(codes)
-        self.fingerprint = hashlib.sha256("/".join((VERSION, *self._codes)).encode()).hexdigest()[:16]
-
-    def ids(self) -> Sequence[str]:
-        """Clip codes in a fixed order."""
-        return self._codes
 
     def open(self, image_id: str) -> Image:
         """Draw the first frame."""
@@ -56,6 +45,12 @@ class ClipImages(ImageSet):
         return [pictures[scene] for scene in scenes]
 
 
+@lru_cache(maxsize=8)
+def clip_images(role: Role) -> ClipImages:
+    """The frames of these clips."""
+    return ClipImages(f"mini clips/{PARTS[role]}", [clip.code for clip in clips(role)])
+
+
 class ClipTask(MiniTask):
     """A task on generated clips with subtitles, one example per clip; always available."""
 
@@ -66,13 +61,9 @@ class ClipTask(MiniTask):
         """The task's card."""
         return super().card.model_copy(update={"cluster": "clip"})
 
-    def fingerprint(self) -> str:
-        """Digest of the generator's version and of the task's sizes."""
-        return hashlib.sha256(f"{self.name}/{VERSION}/{dict(CLIPS)}".encode()).hexdigest()[:16]
-
     def images(self, role: Role) -> ImageSet:
-        """One set per role, shared by the four tasks."""
-        return ClipImages(f"mini clips/{PARTS[role]}", [clip.code for clip in clips(role)])
+        """One set per role, shared by all tasks on clips."""
+        return clip_images(role)
 
     def examples(self, role: Role) -> Sequence[Example]:
         """One example per clip."""

@@ -1,4 +1,4 @@
-"""What the four embedded tasks share: scenes, pictures and cards."""
+"""What the embedded tasks share: scenes, pictures and cards."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tasks.mini.world import VERSION, Part, Scene, pool
 
 PARTS: Mapping[Role, Part] = {"train": "train", "select": "validation", "report": "test"}
 SCENES: Mapping[Role, int] = {"train": 2400, "select": 300, "report": 600}
+DRAWN = 12  # scenes or clips whose pictures a fingerprint covers; they show every shape, colour and size
 
 
 @lru_cache(maxsize=8)
@@ -24,17 +25,26 @@ def scenes(role: Role) -> tuple[Scene, ...]:
     return tuple(pool(PARTS[role], SCENES[role]))
 
 
-class SceneImages(ImageSet):
-    """Pictures of scenes; an image id is a scene's code."""
+class CodedImages(ImageSet):
+    """Pictures of things of the embedded world; an image id is a thing's code."""
 
     def __init__(self, name: str, codes: Sequence[str]) -> None:
+        """The fingerprint covers all codes and some pictures, so it changes with the code that draws them."""
         self.name = name
         self._codes = tuple(codes)
-        self.fingerprint = hashlib.sha256("/".join((VERSION, *self._codes)).encode()).hexdigest()[:16]
+        digest = hashlib.sha256("/".join(self._codes).encode())
+        for code in self._codes[:DRAWN]:
+            for picture in self.open_frames(code):
+                digest.update(picture.tobytes())
+        self.fingerprint = digest.hexdigest()[:16]
 
     def ids(self) -> Sequence[str]:
-        """Scene codes in a fixed order."""
+        """Codes in a fixed order."""
         return self._codes
+
+
+class SceneImages(CodedImages):
+    """Pictures of scenes."""
 
     def open(self, image_id: str) -> Image:
         """Draw the scene."""
@@ -42,6 +52,12 @@ class SceneImages(ImageSet):
             return draw(Scene.parse(image_id))
         except ValueError as error:
             raise DataError(f"{self.name}: {error}") from error
+
+
+@lru_cache(maxsize=8)
+def scene_images(role: Role) -> SceneImages:
+    """The pictures of these scenes."""
+    return SceneImages(f"mini/{PARTS[role]}", [scene.code for scene in scenes(role)])
 
 
 class MiniTask(Task):
@@ -66,13 +82,15 @@ class MiniTask(Task):
         )
 
     def fingerprint(self) -> str:
-        """Digest of the generator's version and of the task's sizes."""
-        return hashlib.sha256(f"{self.name}/{VERSION}/{dict(self.counts)}/{dict(SCENES)}".encode()).hexdigest()[:16]
+        """Digest of the sizes and of one role's examples and pictures, so it changes with the code that makes them."""
+        role: Role = "select"
+        made = (self.name, VERSION, dict(self.counts), dict(SCENES), self.images(role).fingerprint, self.examples(role))
+        return hashlib.sha256(repr(made).encode()).hexdigest()[:16]
 
     def images(self, role: Role) -> ImageSet:
-        """One set per role, shared by the four tasks."""
-        return SceneImages(f"mini/{PARTS[role]}", [scene.code for scene in scenes(role)])
+        """One set per role, shared by all tasks on scenes."""
+        return scene_images(role)
 
     def generator(self, role: Role, index: int) -> random.Random:
-        """The random draws of one example."""
-        return random.Random(f"{self.name} {VERSION}/{PARTS[role]}/{index}")
+        """The random draws of one example; the same in a task of the same prefix with other counts."""
+        return random.Random(f"{self.prefix}{VERSION}/{PARTS[role]}/{index}")

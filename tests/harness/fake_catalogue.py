@@ -59,7 +59,7 @@ class FakeCatalogue(Catalogue):
         self.__dict__["tasks"] = Registry("task", {name: Plugin(name, "here") for name in self._tasks})
         self.__dict__["suites"] = {name: Suite(name, name, (name,)) for name in self._tasks}
         self.__dict__["backbones"] = {
-            name: SimpleNamespace(name=name, family="bart", feature_widths={"image-text": 8})
+            name: SimpleNamespace(name=name, family="bart", feature_widths={"image-text": 8}, like="")
             for name in ("small", "large")
         }
 

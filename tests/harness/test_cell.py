@@ -265,7 +265,8 @@ def test_a_random_backbone_keeps_the_architecture_and_forgets_every_weight(world
     [
         ({}, "tuned"),
         ({"parameters": {"learning_rate": 0.5}}, "default"),  # planned before the rate was tuned
-        ({"backbone": "another"}, "default"),
+        ({"backbone": "bart-base"}, "default"),
+        ({"backbone": "alike"}, "tuned"),
         ({"overrides": {"learning_rate": 0.25}}, "set"),
         ({"settings": Settings(learning_rate=0.25)}, "set"),
     ],
@@ -284,8 +285,12 @@ def test_the_origin_of_the_learning_rate_is_recorded(monkeypatch, change, source
         harness_version="1",
     )
     entry = tuned.TunedRate(learning_rate=0.25, search=search)
-    monkeypatch.setattr(tuned, "rates", lambda: {"small": {"image-text": {"full": entry}}})
-    cell = a_cell("full").model_copy(update={"parameters": {"learning_rate": 0.25}} | change)
+    monkeypatch.setattr(tuned, "rates", lambda: {"mini-bart": {"image-text": {"full": entry}}})
+    alike = dataclasses.replace(registry.SPECS["mini-bart"], name="alike", like="mini-bart")
+    monkeypatch.setitem(registry.SPECS, "alike", alike)
+    change = {"backbone": "mini-bart", "parameters": {"learning_rate": 0.25}} | change
+    cell = a_cell("full").model_copy(update=change)
     origin = cell_module.rate_origin(cell)
     assert origin.source == source
-    assert (origin.candidates, origin.suite) == ((2, "mini-image") if source == "tuned" else (None, None))
+    place = (origin.candidates, origin.suite, origin.backbone)
+    assert place == ((2, "mini-image", "mini-bart") if source == "tuned" else (None, None, None))

@@ -69,6 +69,7 @@ def test_the_best_rates_are_shown_and_nothing_is_written(tmp_path: Path, file: P
     assert (
         "selection split of mini-image on mini-bart: validation; 300 examples; 5 epochs (40 steps); seeds 100" in text
     )
+    assert "averages over mini-vqa (CIDEr counts only where" in text
     lines = {line.split()[0]: line for line in text.splitlines()}
     assert "(40.00)" in lines["full"] and "at the edge" in lines["full"]
     assert "(60.00)" in lines["lora-single"] and "edge" not in lines["lora-single"]
@@ -95,6 +96,24 @@ def test_written_rates_are_the_methods_defaults_and_others_stay(tmp_path: Path, 
     assert (search.epochs, search.steps, search.seeds, search.harness_version) == (5, 40, (100,), "7.0")
 
 
+def test_a_file_that_cannot_be_written_is_one_line(
+    tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    before = file.read_bytes()
+    run = write_run(tmp_path / "run", VALUES)
+
+    def refused(*_arguments: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.fsync", refused)
+    assert invoke(["tuned", run, "--write"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {file}: cannot be written (Permission denied); free space, or use a copy of the project that you may "
+        "write\n"
+    )
+    assert file.read_bytes() == before
+
+
 def test_an_unfinished_search_is_not_written(tmp_path: Path, file: Path, capsys: Captured) -> None:
     before = file.read_bytes()
     run = write_run(tmp_path / "run", VALUES | {("full", 0.01): None})
@@ -103,6 +122,13 @@ def test_an_unfinished_search_is_not_written(tmp_path: Path, file: Path, capsys:
     assert invoke(["tuned", run, "--write"]) == 2
     assert capsys.readouterr().err.startswith("error: --write: full on mini-bart: unfinished cells: 1")
     assert file.read_bytes() == before
+
+
+def test_a_search_that_has_not_begun_says_so(tmp_path: Path, capsys: Captured) -> None:
+    assert invoke(["tuned", write_run(tmp_path / "run", {("full", 0.01): None})]) == 0
+    text = capsys.readouterr().out
+    assert "selection split of mini-image on mini-bart: no cell has a score yet" in text
+    assert "unfinished cells: 1" in text
 
 
 def test_two_suites_of_one_kind_cannot_share_an_entry(tmp_path: Path, file: Path, capsys: Captured) -> None:

@@ -249,6 +249,15 @@ def test_tuning_gives_every_method_the_same_rates_and_a_seed_of_its_own() -> Non
     assert not {cell.seed for cell in tuning} & others
 
 
+def test_both_embedded_backbones_are_tuned_alike() -> None:
+    found = expand(load_grid("full"), Catalogue(), Choice(suites=("mini-image",)))
+    plain = [cell for cell in found if cell.settings.control == "none"]
+    terms = {(cell.backbone, cell.method): (cell.parameters, cell.settings) for cell in plain}
+    methods = [cell.method for cell in plain if cell.backbone == "mini-bart-text"]
+    assert {"full", "adapter-single", "projection"} <= set(methods)
+    assert all(terms["mini-bart-text", method] == terms["mini-bart", method] for method in methods)
+
+
 def test_tuning_trains_as_the_leaderboard_does() -> None:
     (core,) = load_grid("core").grid.blocks
     (tuning,) = load_grid("tune-mini").grid.blocks

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from small_world import FakeEncoder
 
 from harness.errors import UserError
 from harness.features import features, pool_frames
-from harness.store import MANIFEST, Store
+from harness.store import MANIFEST, Store, write_array
 from tasks import DataError
 
 KEY = {"version": 1}
@@ -114,6 +115,28 @@ def test_a_full_disk_is_named(tmp_path):
 
     with pytest.raises(UserError, match=r"No space left.*HARNESS_CACHE"):
         Store(tmp_path).entry("things", KEY, build)
+
+
+FULL = Path("/dev/full")  # a file on which nothing can be written for lack of space
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("rows", [1, 100_000], ids=["less than a buffer", "more than a buffer"])
+def test_a_disk_that_fills_while_an_array_is_written_is_named(tmp_path, rows):
+    def build(folder):
+        (folder / "rows.npy").symlink_to(FULL)
+        write_array(folder / "rows.npy", (rows,), np.float64, [np.zeros(rows)])
+
+    with pytest.raises(UserError, match=r"No space left.*HARNESS_CACHE"):
+        Store(tmp_path).entry("things", KEY, build)
+
+
+def test_blocks_make_one_array(tmp_path):
+    path = tmp_path / "array.npy"
+    write_array(path, (5, 2), np.float16, (np.full((rows, 2), rows, np.float32) for rows in (2, 3)))
+    read = np.load(path, mmap_mode="r")
+    assert read.dtype == np.float16
+    assert read.tolist() == [[2, 2]] * 2 + [[3, 3]] * 3
 
 
 def test_a_value_is_computed_once(tmp_path):

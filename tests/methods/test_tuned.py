@@ -56,14 +56,16 @@ def test_the_shipped_file_is_what_writing_it_again_gives():
 
 
 def test_a_tuned_rate_comes_before_presets_and_after_overrides(own_rate):
-    def configured(backbone, kind="image-text", **overrides):
-        method = Own.configured("bart", kind, backbone, overrides)
+    def configured(backbone, kind="image-text", like="", **overrides):
+        method = Own.configured("bart", kind, backbone, overrides, like)
         return method.learning_rate, method.size
 
     assert configured("small") == (0.125, 3)  # other presets of the backbone stay
     assert configured("small", learning_rate=0.75) == (0.75, 3)
     assert configured("small", "video-text") == (0.5, 3)
     assert configured("large") == (0.25, 2)
+    assert configured("large", like="small") == (0.125, 3)
+    assert configured("small", like="large") == (0.125, 3)  # its own come first
 
 
 def test_what_is_written_is_read_again():

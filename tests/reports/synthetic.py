@@ -12,6 +12,7 @@ import pandas as pd
 
 from reports.record import Memory, Parameters, RateOrigin, Result, Score, Speed, Spread, State, Status, Times
 
+VIDEO_TASKS = ("mini-tvqa", "mini-how2qa", "mini-tvc", "mini-yc2c")
 MINI_TASKS = ("mini-vqa", "mini-gqa", "mini-nlvr", "mini-caption")
 
 
@@ -119,7 +120,7 @@ def result(cell: Synthetic, key: str) -> Result:
 
 
 def score(cell: Synthetic, task: str, value: float | None) -> Score:
-    caption = task.endswith("caption")
+    caption = task.endswith(("caption", "tvc", "yc2c"))
     return Score(
         task=task,
         title=task.removeprefix("mini-").upper() if task.startswith("mini-") else task,

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from synthetic import Synthetic
 
@@ -7,12 +9,13 @@ import reports
 from reports import RecordError
 from reports.tuning import tunings
 
-TASKS = ("mini-vqa", "mini-caption")
+TASKS = ("mini-vqa", "mini-gqa", "mini-caption")
 
 
 def trial(method: str, rate: float, average: float | None, **more) -> Synthetic:
-    """A cell on the selection split whose average is the one given."""
-    scores = {} if average is None else {"mini-vqa": average / 100 - 0.1, "mini-caption": average / 100 + 0.1}
+    """A cell on the selection split whose accuracies have the average given; its CIDEr would turn the order around."""
+    shown = {} if average is None else dict(zip(TASKS, (average - 10, average + 10, 300 - 9 * average), strict=True))
+    scores = {task: value / 100 for task, value in shown.items()}
     settings = {"score_on": "select"} | more.pop("settings", {})
     overrides = {"learning_rate": rate} | more.pop("overrides", {})
     return Synthetic(
@@ -28,8 +31,23 @@ def test_the_best_average_wins_and_of_equals_the_smaller_rate(run_of):
     assert tuning.candidates == (0.0001, 0.001, 0.01, 0.03)
     assert tuning.best.rate == 0.001
     assert tuning.best.average.mean == pytest.approx(50)
+    assert tuning.tasks == ("mini-vqa", "mini-gqa")
     assert not tuning.at_edge
-    assert (tuning.kind, tuning.splits, tuning.examples, tuning.steps) == ("image-text", ("validation",), 2000, 800)
+    assert (tuning.kind, tuning.splits, tuning.examples, tuning.steps) == ("image-text", ("validation",), 3000, 800)
+
+
+def test_captions_decide_where_a_suite_has_nothing_else(run_of):
+    def captions(rate, value):
+        return dataclasses.replace(trial("full", rate, 0), tasks=TASKS[2:], scores={TASKS[2]: value})
+
+    (tuning,) = tunings(reports.load(run_of(captions(0.001, 1.5), captions(0.01, 2.5))))
+    assert (tuning.best.rate, tuning.tasks) == (0.01, ("mini-caption",))
+
+
+def test_a_rate_without_all_scores_has_no_average(run_of):
+    holed = dataclasses.replace(trial("full", 0.01, 90), scores={"mini-vqa": 0.9})
+    (tuning,) = tunings(reports.load(run_of(trial("full", 0.001, 20), holed)))
+    assert tuning.best.rate == 0.001
 
 
 def test_seeds_are_averaged(run_of):

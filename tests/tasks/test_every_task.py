@@ -11,6 +11,7 @@ import pytest
 import tasks
 from tasks import ROLES, Example, Task
 from tasks.floors import floors
+from tasks.suites import known
 
 
 def found() -> list[type[Task]]:
@@ -115,3 +116,9 @@ def test_the_same_data_give_the_same_fingerprint_and_examples(task):
 
 def test_something_was_checked(data):
     assert any(kind(data).missing() is None for kind in KINDS), "every task was skipped: no data"
+
+
+def test_a_single_task_is_of_its_named_suites_kind() -> None:
+    suites = known(["mini-vqa", "mini-tvqa", "daquar"])
+    assert suites["mini-tvqa"].kind == "video-text"
+    assert suites["mini-vqa"].kind == suites["daquar"].kind == "image-text"

@@ -1,18 +1,18 @@
 """The embedded world: scenes, pictures, questions and captions."""
 
 import random
-import re
 from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
 
+from tasks import mini_gqa
+from tasks.mini import task as mini_task
 from tasks.mini.drawing import PIXELS, draw
-from tasks.mini.task import scenes
-from tasks.mini.words import SIZE_WORDS, Description
-from tasks.mini.world import Item, Scene, part_of, pool, sample
+from tasks.mini.task import SceneImages, scenes
+from tasks.mini.words import Description
+from tasks.mini.world import COLOURS, SHAPES, SIZES, Item, Scene, part_of, pool, sample
 from tasks.mini_caption import MiniCaption
-from tasks.mini_gqa import ASKERS as GQA_ASKERS
 from tasks.mini_gqa import MiniGqa
 from tasks.mini_nlvr import STATEMENTS, MiniNlvr
 from tasks.mini_vqa import ANNOTATORS, ASKERS, MiniVqa, annotate
@@ -55,6 +55,26 @@ def test_pictures_are_deterministic_and_show_the_items() -> None:
     assert columns.max() < PIXELS / 2
     assert blue.nonzero()[0].min() > PIXELS / 2
     assert red.sum() > 4 * blue.sum()
+
+
+def test_fingerprints_change_with_pictures_and_with_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = [scene.code for scene in scenes("select")]
+    images, task = SceneImages("scenes", codes), MiniGqa()
+    assert SceneImages("scenes", codes).fingerprint == images.fingerprint
+    assert SceneImages("scenes", codes[:-1]).fingerprint != images.fingerprint
+    before = task.fingerprint()
+    monkeypatch.delitem(mini_gqa.ASKERS, "number")
+    assert task.fingerprint() != before
+    monkeypatch.setattr(mini_task, "draw", lambda scene: draw(scene).rotate(180))
+    assert SceneImages("scenes", codes).fingerprint != images.fingerprint
+
+
+def test_what_a_fingerprint_draws_shows_everything() -> None:
+    for role in ("train", "select", "report"):
+        items = [item for scene in scenes(role)[: mini_task.DRAWN] for item in scene.items]
+        assert {item.shape for item in items} == set(SHAPES)
+        assert {item.colour for item in items} == set(COLOURS)
+        assert {item.size for item in items} == set(SIZES)
 
 
 def test_every_attribute_changes_the_picture() -> None:
@@ -106,93 +126,6 @@ def test_open_questions_have_the_answer_that_the_scene_gives(name: str) -> None:
             assert [getattr(item, name) for item in fits] == [question.answer]
         checked += 1
     assert checked > 60
-
-
-def test_relations_are_those_of_the_scene() -> None:
-    checked = 0
-    for index, scene in enumerate(pool("train", 200)):
-        question = GQA_ASKERS["verify"](scene, random.Random(index))
-        assert question is not None
-        text = question.text.rstrip("?").replace("little", "small").replace("big", "large")
-        for phrase, holds in {
-            " left of the ": lambda a, b: a.column < b.column,
-            " right of the ": lambda a, b: a.column > b.column,
-            " above the ": lambda a, b: a.row < b.row,
-            " higher than the ": lambda a, b: a.row < b.row,
-            " below the ": lambda a, b: a.row > b.row,
-            " lower than the ": lambda a, b: a.row > b.row,
-        }.items():
-            if phrase in text:
-                one, other = (_find(scene, part) for part in text.removeprefix("is the ").split(phrase))
-                assert question.answer == ("yes" if holds(one, other) else "no")
-                checked += 1
-    assert checked == 200
-
-
-def test_two_steps_lead_to_one_item() -> None:
-    """Followed here from the words: the inner relation names one item, the outer one item from there."""
-    holds = {
-        "left of": lambda a, b: a.column < b.column,
-        "right of": lambda a, b: a.column > b.column,
-        "above": lambda a, b: a.row < b.row,
-        "higher than": lambda a, b: a.row < b.row,
-        "below": lambda a, b: a.row > b.row,
-        "lower than": lambda a, b: a.row > b.row,
-    }
-    pattern = re.compile(
-        rf"what (colour|shape) is the object (?:to the )?({'|'.join(holds)}) the (.+?)"
-        rf" (?:to the )?({'|'.join(holds)}) the (.+)\?"
-    )
-    checked = 0
-    for index, scene in enumerate(pool("train", 250)):
-        question = GQA_ASKERS["two steps"](scene, random.Random(index))
-        if question is None:
-            continue
-        text = question.text.replace("little", "small").replace("big", "large")
-        attribute, outer, middle, inner, name = pattern.fullmatch(text).groups()
-        anchor = _find(scene, name)
-        middles = [i for i in _fitting(scene, middle) if i != anchor and holds[inner](i, anchor)]
-        assert len(middles) == 1
-        ends = [i for i in scene.items if i != middles[0] and holds[outer](i, middles[0])]
-        assert [getattr(item, attribute) for item in ends] == [question.answer]
-        checked += 1
-    assert checked > 80
-
-
-def test_compared_attributes_are_not_in_the_words() -> None:
-    words = {"colour": {item.colour for s in pool("train", 200) for item in s.items}, "size": SIZE_WORDS}
-    words["size"] = {word for each in SIZE_WORDS.values() for word in each}
-    for index, scene in enumerate(pool("train", 200)):
-        question = GQA_ASKERS["compare"](scene, random.Random(index))
-        if question is not None:
-            attribute = question.text.rstrip("?").split()[-1]
-            assert not words.get(attribute, set()) & set(question.text.split()), question.text
-
-
-def test_sizes_are_named_as_often_in_true_as_in_false_logic() -> None:
-    counts = Counter(
-        (question.answer, bool({"small", "little", "large", "big"} & set(question.text.split())))
-        for index, scene in enumerate(pool("train", 1500))
-        for question in [GQA_ASKERS["logic"](scene, random.Random(index))]
-        if question is not None
-    )
-    shares = [counts[answer, True] / (counts[answer, True] + counts[answer, False]) for answer in ("yes", "no")]
-    assert abs(shares[0] - shares[1]) < 0.1, counts
-
-
-def _fitting(scene: Scene, name: str) -> list[Item]:
-    known = ("shape", "object", "thing")
-    return [
-        item
-        for item in scene.items
-        if all(word in (item.size, item.colour, item.shape, *known) for word in name.split())
-    ]
-
-
-def _find(scene: Scene, name: str) -> Item:
-    found = _fitting(scene, name.removesuffix(" to the"))
-    assert len(found) == 1, (name, scene)
-    return found[0]
 
 
 def test_each_statement_is_once_true_and_once_false() -> None:

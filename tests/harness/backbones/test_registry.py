@@ -70,6 +70,11 @@ def test_unknown_names_are_answered_with_the_nearest():
         backbones.get("bart-bse")
 
 
+def test_a_backbone_takes_the_presets_of_one_that_is_there():
+    like = {spec.name: spec.like for spec in backbones.SPECS.values() if spec.like}
+    assert like == {"mini-bart-text": "mini-bart"}
+
+
 def test_on_meta_has_shapes_but_no_numbers():
     model = backbones.on_meta(backbones.get("bart-base"), "image-text")
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}

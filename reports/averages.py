@@ -1,0 +1,69 @@
+"""Averages over the accuracies of a suite, in points: what instruments are judged and learning rates chosen by.
+
+Captions count only where a suite has nothing else: CIDEr has another unit and, at 200 to 300 points where an accuracy
+has at most 100, would decide alone.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from reports.run import Run
+from reports.statistics import Summary, summarise
+
+CAPTIONS = "cider"  # the metric that is no accuracy
+
+
+class Missing(Exception):
+    """A figure cannot be made; the text says what is not there."""
+
+
+def in_points(scores: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `Run.scores` with their value as it is shown, in the column ``points``."""
+    return scores.assign(points=scores["value"] * scores["scale"])
+
+
+def deciding(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of one suite's scores that an average is over: its accuracies, or all where it has none."""
+    accuracies = scores[scores["metric"] != CAPTIONS]
+    return scores if accuracies.empty else accuracies
+
+
+class Averages:
+    """Scores of the rows of one suite on one backbone that have no overrides, on all data and the reporting split."""
+
+    def __init__(self, run: Run, suite: str, backbone: str) -> None:
+        scores = run.scores
+        plain = scores["method"].where(scores["control"] == "none", scores["method"] + ", " + scores["control"])
+        kept = (scores["suite"] == suite) & (scores["backbone"] == backbone) & (scores["state"] == "done")
+        kept &= (scores["scored_on"] == "report") & scores["comparable"] & (scores["label"] == plain)
+        scores = in_points(scores[kept])
+        tasks = scores.loc[scores["metric"] != CAPTIONS, "task"].nunique()
+        scores = scores[scores["points"].notna()]
+        self.suite = suite
+        self.captions = scores[scores["metric"] == CAPTIONS]
+        self.accuracies = scores[scores["metric"] != CAPTIONS]
+        means = self.accuracies.groupby(["label", "seed"])["points"].agg(["mean", "count"])
+        whole = means.loc[means["count"] == tasks, "mean"]
+        self.table: pd.DataFrame = whole.astype(float).unstack("seed").sort_index(axis=1)  # label × seed
+        self.cells = run.cells[run.cells["key"].isin(scores["key"])]
+
+    @property
+    def methods(self) -> pd.DataFrame:
+        """The rows that are no controls."""
+        return self.table[[", " not in label for label in self.table.index]]
+
+    def summary(self, label: str) -> Summary | None:
+        """Mean over seeds of one row, or None."""
+        return summarise(self.table.loc[[label]].to_numpy().ravel()) if label in self.table.index else None
+
+    def of(self, label: str) -> Summary:
+        """The same, of a row that is needed.
+
+        Raises:
+            Missing: no seed of it finished.
+        """
+        found = self.summary(label)
+        if found is None:
+            raise Missing(f"no finished cell of {label} on {self.suite}")
+        return found
