@@ -21,7 +21,7 @@ from harness.features import Features, features
 from harness.options import Options
 from harness.store import Progress, Store
 from harness.texts import Shown, TextStore
-from harness.workbench import Workbench, find_device, find_dtype, make_reproducible, seed_everything
+from harness.workbench import Workbench, attention, find_device, find_dtype, make_reproducible, seed_everything
 from methods import Method, TaskContext
 from reports.record import Parameters
 from tasks import Role, Task
@@ -102,6 +102,8 @@ def _build(
     _compare(cell, "backbone", loaded.fingerprint, f"the weights of {cell.backbone}")
     if cell.settings.control == "random-backbone":
         _forget(loaded.model, feature_width)
+    if device.type == "cpu":
+        loaded.model.lm.set_attn_implementation(attention())
     context = TaskContext(cell.tasks)
     try:
         method.attach(loaded.model, context)
