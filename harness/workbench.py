@@ -78,8 +78,9 @@ def seed_everything(seed: int) -> None:
 def _choose_products() -> None:
     """Have oneDNN compute float32 products where torch's default, MKL, does not use AVX-512: on AMD's processors.
 
-    That is 2.4 times as fast there, and makes torch's fused attention slow (see `attention`). The switch permits bfloat16 inside, of which oneDNN makes use on processors with
-    tiles (AMX) alone: those keep the default, and so every digit of float32.
+    That is 2.4 times as fast there, but makes torch's fused attention slow (see `attention`). The switch permits
+    bfloat16 inside, of which oneDNN makes use on processors with tiles (AMX) alone: those keep the default, and so
+    every digit of float32.
     """
     # The probe is torch's own but not public; without it nothing is switched.
     tiles = getattr(torch.cpu, "_is_amx_tile_supported", lambda: True)()
@@ -88,7 +89,7 @@ def _choose_products() -> None:
 
 
 def attention() -> str:
-    """transformers' name of the attention that suits how products are computed: "eager" where oneDNN does.
+    """Name the attention that suits how products are computed: "eager" where oneDNN computes them, else "sdpa".
 
     The fused attention's many small products are then five times as slow as without the switch.
     """
