@@ -38,14 +38,10 @@ class Averages:
         kept = (scores["suite"] == suite) & (scores["backbone"] == backbone) & (scores["state"] == "done")
         kept &= (scores["scored_on"] == "report") & scores["comparable"] & (scores["label"] == plain)
         scores = in_points(scores[kept])
-        tasks = scores.loc[scores["metric"] != CAPTIONS, "task"].nunique()
-        scores = scores[scores["points"].notna()]
         self.suite = suite
-        self.captions = scores[scores["metric"] == CAPTIONS]
-        self.accuracies = scores[scores["metric"] != CAPTIONS]
-        means = self.accuracies.groupby(["label", "seed"])["points"].agg(["mean", "count"])
-        whole = means.loc[means["count"] == tasks, "mean"]
-        self.table: pd.DataFrame = whole.astype(float).unstack("seed").sort_index(axis=1)  # label × seed
+        self.captions = _whole(scores[scores["metric"] == CAPTIONS])
+        self.accuracies = scores[(scores["metric"] != CAPTIONS) & scores["points"].notna()]
+        self.table = _whole(scores[scores["metric"] != CAPTIONS])  # label × seed
         self.cells = run.cells[run.cells["key"].isin(scores["key"])]
 
     @property
@@ -67,3 +63,10 @@ class Averages:
         if found is None:
             raise Missing(f"no finished cell of {label} on {self.suite}")
         return found
+
+
+def _whole(scores: pd.DataFrame) -> pd.DataFrame:
+    """Means over tasks, label × seed; only of cells that have all the tasks."""
+    means = scores.groupby(["label", "seed"])["points"].agg(["mean", "count"])
+    whole = means.loc[means["count"] == scores["task"].nunique(), "mean"]
+    return whole.astype(float).unstack("seed").sort_index(axis=1)

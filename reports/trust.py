@@ -79,14 +79,14 @@ def _averages(name: str, default: Averages, double: Averages | None = None) -> T
     columns = (
         Column("Method", "left"),
         Column("Accuracies", tooltip=f"mean over the accuracies of {default.suite}, over seeds"),
-        Column("CIDEr", tooltip=f"of the captions of {default.suite}"),
+        Column("CIDEr", tooltip=f"mean over the caption tasks of {default.suite}, over seeds"),
         Column("n", tooltip="seeds"),
         Column("Accuracies, twice the data", tooltip=DOUBLE),
     )
     rows = []
     for label in map(str, means.index):
         mine, twice = default.summary(label), double.summary(label) if double else None
-        captions = summarise(default.captions.loc[default.captions["label"] == label, "points"])
+        captions = summarise(default.captions.loc[[label]].to_numpy().ravel()) if label in default.captions.index else None
         seeds = TableCell(str(mine.n), mine.n) if mine else TableCell()
         rows.append(Row((text_cell(label), _cell(mine), _cell(captions), seeds, _cell(twice))))
     kept, thinner = without_empty_columns(columns, tuple(rows))
