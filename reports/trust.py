@@ -86,7 +86,8 @@ def _averages(name: str, default: Averages, double: Averages | None = None) -> T
     rows = []
     for label in map(str, means.index):
         mine, twice = default.summary(label), double.summary(label) if double else None
-        captions = summarise(default.captions.loc[[label]].to_numpy().ravel()) if label in default.captions.index else None
+        told = label in default.captions.index
+        captions = summarise(default.captions.loc[[label]].to_numpy().ravel()) if told else None
         seeds = TableCell(str(mine.n), mine.n) if mine else TableCell()
         rows.append(Row((text_cell(label), _cell(mine), _cell(captions), seeds, _cell(twice))))
     kept, thinner = without_empty_columns(columns, tuple(rows))
