@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from tasks.base import Decoding, Example, Role, Scored
@@ -63,7 +63,13 @@ def _tell_number(scene: Scene, generator: random.Random) -> str:
     return f"{NUMBERS[len(scene.items)]} {noun} with {_name(one, generator)} and {_name(other, generator)}"
 
 
-STYLES = (_tell_relation, _tell_converse, _tell_list, _tell_places, _tell_number)
+STYLES: dict[str, Callable[[Scene, random.Random], str]] = {
+    "relation": _tell_relation,
+    "converse": _tell_converse,
+    "list": _tell_list,
+    "places": _tell_places,
+    "number": _tell_number,
+}
 
 
 class MiniCaption(MiniTask):
@@ -86,7 +92,7 @@ class MiniCaption(MiniTask):
         for index in range(self.counts[role]):
             scene = scenes(role)[index % len(scenes(role))]
             generator = self.generator(role, index)
-            captions = tuple(style(scene, generator) for style in STYLES)
+            captions = tuple(style(scene, generator) for style in STYLES.values())
             weights = (1.0,) * REFERENCES
             made.append(
                 Example(

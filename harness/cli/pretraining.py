@@ -19,7 +19,7 @@ def pretrain(
     ),
     english: Annotated[
         list[Path] | None,
-        typer.Option(help="Train the tokenizer anew, on the world and this JSON file of questions or captions."),
+        typer.Option(help="Learn English, and the tokenizer anew, from this JSON file of questions or captions."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
     seed: Annotated[int, typer.Option(min=0, help="Of initialisation and dropout.")] = 0,

@@ -1,10 +1,11 @@
 """What the embedded language models learn to read and write before any task.
 
 Exercises about a scene, in the manner of VL-T5's pre-training (ICML 2021, section 4): sentences with gaps, open
-questions, whether a sentence matches, and telling everything. Kept out, so that there is something to tune: answers to
-counting and variety questions, to all relational questions and to statements about two images, captions, and questions
-about clips that need the subtitles too. Their sentences are read as text with gaps, never with an answer or with the
-picture they are about: a language model knows the words of its language before it is tuned.
+questions, whether a sentence matches, and telling everything. Kept out, so that there is something to tune: counting
+and variety, most kinds of relational questions, statements about two images, captions that tell relations or numbers,
+and questions about clips that need the subtitles too. Their sentences are read as text with gaps, never with an answer
+or with the picture they are about: a language model knows the words of its language before it is tuned. Of every form
+of answer (number, direction, caption, label) some kind is learnt: a frozen decoder says no form that it never wrote.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable, Sequence
 
 from tasks.mini.clip_exercises import CLIP_ASKERS, ask_fate, ask_name, ask_where, offer_choices
 from tasks.mini.clip_exercises import describe_clip as tell
+from tasks.mini.clip_words import FOODS, PEOPLE, with_choices
 from tasks.mini.clips import Clip, sample
 from tasks.mini.words import Asker, Question, a, absent, ask, descriptions, place, unique
 from tasks.mini.world import COLOURS, SHAPES, SIDE, Item, Scene, part_of
@@ -30,6 +32,8 @@ ANSWER_WORDS = (
     *("0", "1", "2", "3", "4", "5", "6", "small", "little", "large", "big", *COLOURS, "violet", *SHAPES, "rhombus"),
 )
 KINDS: dict[str, Asker] = {kind: ASKERS[kind] for kind in ("colour", "shape", "size", "place", "presence")}
+RELATIONAL_KINDS: dict[str, Asker] = {kind: RELATIONAL[kind] for kind in ("verify", "direction", "number")}
+CAPTION_STYLES = ("list", "places")
 PLACES = tuple(place(Item(row, column, "", "", "")) for row in range(SIDE) for column in range(SIDE))
 MASK = "<mask>"
 
@@ -50,6 +54,17 @@ def answer(scene: Scene, generator: random.Random) -> Question:
     """An open question of a kind that pre-training may see."""
     question = ask(scene, generator, KINDS)
     return Question(f"vqa: {question.text}", question.answer, question.kind)
+
+
+def relate(scene: Scene, generator: random.Random) -> Question:
+    """A relational question of a kind that pre-training may see."""
+    question = ask(scene, generator, RELATIONAL_KINDS)
+    return Question(f"gqa: {question.text}", question.answer, question.kind)
+
+
+def caption(scene: Scene, generator: random.Random) -> Question:
+    """A caption of a style that pre-training may see."""
+    return Question("caption:", STYLES[generator.choice(CAPTION_STYLES)](scene, generator), "caption")
 
 
 def look_up(scene: Scene, generator: random.Random) -> Question:
@@ -101,6 +116,52 @@ def clip_choice(clip: Clip, generator: random.Random) -> Question:
     return Question(f"vqa: {question.text}", question.answer, "clip choose")
 
 
+def recall(scene: Scene, generator: random.Random) -> Question:
+    """Who or what was said to have a shape or colour? Not about the picture."""
+    question = ask_name(sample(generator, part_of(scene)), generator)
+    return Question(f"vqa: {question.text}", question.answer, question.kind)
+
+
+def listen(scene: Scene, generator: random.Random) -> Question:
+    """A question that needs subtitles and the picture: they say which item is meant, or what belongs to it."""
+    if generator.random() < 0.5:
+        question = _about_the_one_meant(scene, generator)
+        if generator.random() < 0.5:
+            question = offer_choices(question, generator) or question
+    else:
+        question = _about_what_belongs_to_it(scene, generator)
+    return Question(f"vqa: {question.text}", question.answer, "heard")
+
+
+def _about_the_one_meant(scene: Scene, generator: random.Random) -> Question:
+    found = [
+        (item, attribute, name)
+        for item in scene.items
+        for attribute in ("colour", "shape", "size", "place")
+        for name in unique(scene, item, without=attribute)
+    ]
+    item, attribute, name = generator.choice(found)
+    said = f"[Subs] {generator.choice(PEOPLE)}: watch the {name.say(generator)}!"
+    if attribute == "place":
+        return Question(f"{said} [Q] where is it?", place(item), "heard")
+    return Question(f"{said} [Q] what {attribute} is it?", getattr(item, attribute), "heard")
+
+
+def _about_what_belongs_to_it(scene: Scene, generator: random.Random) -> Question:
+    attribute = generator.choice(("colour", "shape"))
+    bearers = sorted({getattr(item, attribute) for item in scene.items})
+    foods = dict(zip(bearers, generator.sample(FOODS, len(bearers)), strict=True))
+    told = ", ".join(f"{foods[bearer]} for {bearer}" for bearer in generator.sample(bearers, len(bearers)))
+    item = generator.choice(scene.items)
+    answer = foods[getattr(item, attribute)]
+    question = Question(f"[Subs] {told}. [Q] what is added at the {place(item)}?", answer, "heard")
+    if generator.random() < 0.5:
+        return question
+    others = [food for food in foods.values() if food != answer]
+    others += generator.sample([food for food in FOODS if food not in foods.values()], 4 - len(foods))
+    return with_choices(question, others, generator)
+
+
 def describe_clip(clip: Clip, generator: random.Random) -> Question:
     """Tell a clip."""
     return Question("describe:", tell(clip), "clip describe")
@@ -124,13 +185,18 @@ def sentence(scene: Scene, generator: random.Random) -> Question:
     elif choice == 2:
         text = STATEMENTS[generator.choice(sorted(STATEMENTS))](generator)[0]
     elif choice == 3:
-        text = generator.choice(STYLES)(scene, generator)
+        text = generator.choice(list(STYLES.values()))(scene, generator)
     elif choice == 4:
-        caption = generator.choice((MiniTvc(), MiniYc2c()))
-        text = generator.choice(caption.example("", sample(generator, part_of(scene)), generator).targets)
+        task = generator.choice((MiniTvc(), MiniYc2c()))
+        text = generator.choice(task.example("", sample(generator, part_of(scene)), generator).targets)
     else:
         text = " ".join(generator.sample(ANSWER_WORDS, 6))
     return Question(f"fill: {hide(text, generator)}", text, "sentence")
+
+
+def fill_english(text: str, generator: random.Random) -> Question:
+    """Fill the gaps of an English sentence."""
+    return Question(f"fill: {hide(text, generator)}", text, "English")
 
 
 def hide(text: str, generator: random.Random) -> str:

@@ -23,7 +23,7 @@ from harness.exclusive import Machine
 from harness.pretraining.image import ImageStage
 from harness.pretraining.stage import Stage
 from harness.pretraining.stages import JointStage, LanguageStage
-from harness.pretraining.tokeniser import train_tokenizer
+from harness.pretraining.tokeniser import english_strings, train_tokenizer
 from harness.run_folder import make_folder, write_atomically
 
 TOKENIZER = Path("mini-bart") / "tokenizer.json"
@@ -31,6 +31,7 @@ EVERY = 200  # steps between checkpoints and between entries of the loss curve
 CLIP_NORM = 1.0
 WARMUP_SHARE = 0.05
 WEIGHT_DECAY = 0.01
+SENTENCE = 4  # words; shorter strings are answers
 TUNING_DROPOUT = 0.1  # BART's; pre-training itself needs none, as no scene is seen often
 
 Report = Callable[[str], None]
@@ -52,7 +53,8 @@ def pretrain(
     Args:
         output: folder that gets mini-clip/, mini-bart-text/, mini-bart/ and training_record.json.
         work: folder of checkpoints; the same command continues from them.
-        english: JSON files of questions or captions for the tokenizer; without them the shipped tokenizer is kept.
+        english: JSON files of questions or captions for the tokenizer and for sentences with gaps; without them the
+            shipped tokenizer is kept and no English is learnt.
         device: "cpu" or "cuda".
         seed: of initialisation; the data of a step depends on its number alone.
         precision: of matrix products; "bfloat16" is twice as fast where the processor computes in it.
@@ -70,30 +72,31 @@ def pretrain(
     tokenizer_text = _tokenizer_text(english, output, record)
     write_atomically(staged / TOKENIZER, tokenizer_text)
     tokenizer = load_tokenizer(staged / TOKENIZER)
+    sentences = [text for path in english for text in english_strings(path) if len(text.split()) >= SENTENCE]
     tokenizer_digest = hashlib.sha256(tokenizer_text.encode()).hexdigest()
     identity = {"seed": seed, "precision": precision, "tokenizer": tokenizer_digest}
 
-    def run(build: Callable[[], Stage]) -> Stage:
+    def run(build: Callable[[], Stage], **more: Any) -> Stage:
         torch.manual_seed(seed)
         stage = build()
         steps = max(1, round(stage.steps * steps_share))
-        record["stages"][stage.name] = train(stage, steps, work, device, identity, report)
+        record["stages"][stage.name] = train(stage, steps, work, device, identity | more, report)
         return stage
 
     image = run(lambda: ImageStage(tokenizer))
     assert isinstance(image, ImageStage)
-    language = run(lambda: LanguageStage(tokenizer))
+    language = run(lambda: LanguageStage(tokenizer, sentences), sentences=len(sentences))
 
     def encode(pixels: Tensor) -> Tensor:
         with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):  # as the features of tasks
             return patch_features(image.vision.eval(), pixels)
 
     def continued() -> Stage:
-        stage = JointStage(tokenizer, encode)
+        stage = JointStage(tokenizer, encode, sentences)
         stage.model.load_state_dict(language.model.state_dict())
         return stage
 
-    joint = run(continued)
+    joint = run(continued, sentences=len(sentences))
     image.vision.save_pretrained(staged / "mini-clip")
     for stage, name in ((language, "mini-bart-text"), (joint, "mini-bart")):
         assert isinstance(stage, LanguageStage)

@@ -20,14 +20,19 @@ from harness.pretraining.language import (
     about_one,
     account,
     answer,
+    caption,
     choose,
     clip_choice,
     clip_question,
     complete,
     describe,
     describe_clip,
+    fill_english,
+    listen,
     look_up,
     match,
+    recall,
+    relate,
     sentence,
 )
 from harness.pretraining.stage import ATTENTION, HEADS, TEXT_LIMIT, WIDTH, Stage
@@ -40,6 +45,7 @@ from tasks.mini.world import Part, Scene, pool, sample
 
 SCENES = 50_000  # whose features the joint stage keeps in memory, half a gigabyte
 CLIPS = 8_000  # likewise, an eighth of a gigabyte
+ENGLISH_EVERY = 8  # steps from one batch of English sentences to the next, where there are any
 
 Thing = TypeVar("Thing")
 
@@ -56,7 +62,7 @@ class LanguageStage(Stage):
     """BART on text alone; an exercise about a scene is given the account of the scene in place of its picture."""
 
     name = "language"
-    steps = 5000
+    steps = 7200
     batch_size = 64
     learning_rate = 1e-3
     matrix_learning_rate = 4e-3
@@ -67,11 +73,15 @@ class LanguageStage(Stage):
         Lesson(look_up),
         Lesson(complete),
         Lesson(choose),
+        Lesson(relate),
+        Lesson(recall, "nothing"),
+        Lesson(listen),
     )
     """One exercise a batch, in turn, so that lengths are alike."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, english: Sequence[str] = ()) -> None:
         super().__init__(tokenizer)
+        self._english = english
         config = BartConfig(
             vocab_size=len(tokenizer),
             d_model=WIDTH,
@@ -104,6 +114,8 @@ class LanguageStage(Stage):
     def batch(self, step: int, part: Part) -> tuple[Tensor, list[Question]]:
         """Features (n, images, tokens, width) and exercises of a step."""
         generator = random.Random(f"pretraining/{self.name}/{part}/{step}")
+        if self._is_english(step, part):
+            return torch.zeros(self.batch_size, 0, GRID * GRID, WIDTH, device=self.device), self._read(generator)
         lesson = self.cycle[step % len(self.cycle)]
         made = []
         for scene in (sample(generator, part) for _ in range(self.batch_size)):
@@ -111,6 +123,12 @@ class LanguageStage(Stage):
             known = "" if lesson.subject == "nothing" else f" {account(scene)}"
             made.append(Question(question.text + known, question.answer, question.kind))
         return torch.zeros(len(made), 0, GRID * GRID, WIDTH, device=self.device), made
+
+    def _is_english(self, step: int, part: Part) -> bool:
+        return bool(self._english) and part == "pretraining" and step % ENGLISH_EVERY == ENGLISH_EVERY - 1
+
+    def _read(self, generator: random.Random) -> list[Question]:
+        return [fill_english(generator.choice(self._english), generator) for _ in range(self.batch_size)]
 
     def loss(self, step: int) -> Tensor:
         """Mean cross-entropy over the batch's target tokens."""
@@ -139,24 +157,31 @@ class JointStage(LanguageStage):
     """Language and image together: one picture, two, of which the question says which one it is about, or a clip."""
 
     name = "joint"
-    steps = 14_000
+    steps = 18_000
     cycle = (
         Lesson(answer, "pair"),
         Lesson(describe),
         Lesson(clip_question, "clip"),
         Lesson(match),
+        Lesson(relate),
         Lesson(sentence, "nothing"),
-        Lesson(answer),
         Lesson(describe_clip, "clip"),
+        Lesson(answer),
+        Lesson(listen),
+        Lesson(clip_question, "clip"),
         Lesson(complete),
         Lesson(look_up),
         Lesson(clip_choice, "clip"),
-        Lesson(answer),
+        Lesson(caption),
+        Lesson(recall, "nothing"),
         Lesson(choose),
+        Lesson(answer),
     )
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, encode: Callable[[Tensor], Tensor]) -> None:
-        super().__init__(tokenizer)
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerFast, encode: Callable[[Tensor], Tensor], english: Sequence[str] = ()
+    ) -> None:
+        super().__init__(tokenizer, english)
         self._encode = encode
 
     @cached_property
@@ -183,6 +208,8 @@ class JointStage(LanguageStage):
     def batch(self, step: int, part: Part) -> tuple[Tensor, list[Question]]:
         """Features (n, images, tokens, width) and exercises of a step."""
         generator = random.Random(f"pretraining/{self.name}/{part}/{step}")
+        if self._is_english(step, part):
+            return self._scenes(generator, part, self.batch_size)[1][:, None], self._read(generator)
         lesson = self.cycle[step % len(self.cycle)]
         if lesson.subject == "clip":
             things, features = self._clips(generator, part)

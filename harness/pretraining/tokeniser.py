@@ -89,11 +89,15 @@ def _sentences(english: Sequence[Path]) -> Iterator[str]:
             example = task.example(f"{index}", clip, random.Random(f"tokenizer/{task.name}/{index}"))
             yield " ".join((task.prefix, example.whole_text, *example.targets))
     for path in english:
-        yield from _strings(path)
+        yield from english_strings(path)
 
 
-def _strings(path: Path) -> Iterator[str]:
-    """Every question, answer and caption of a JSON file in the layout of VQA v2 or COCO, gzipped or not."""
+def english_strings(path: Path) -> Iterator[str]:
+    """Every question, answer and caption of a JSON file in the layout of VQA v2 or COCO, gzipped or not.
+
+    Raises:
+        UserError: it is not such a file.
+    """
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         content = json.loads(raw)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 from tasks.mini.clip_words import (
     FOODS,
@@ -88,9 +89,13 @@ def offer_choices(question: Question, generator: random.Random) -> Question | No
 
 
 def ask_name(clip: Clip, generator: random.Random) -> Question:
-    """Who or what has this shape or colour? Subtitles tell, the frames do not; answered in words."""
+    """Who or what has this shape or colour? Subtitles tell, the frames do not; in words or with choices."""
     names, verb, word = generator.choice(((PEOPLE, "is", "who"), (FOODS, "for", "what")))
-    _, pairs = name_actors(clip, names, generator)
+    _, pairs = name_actors(clip, names, generator, strangers=generator.randrange(2))
     name, bearer = generator.choice(pairs)
     told = ", ".join(f"{other} {verb} {its}" for other, its in pairs)
-    return Question(f"[Subs] {told}. [Q] {word} {verb} {bearer}?", name, "clip name")
+    question = Question(f"[Subs] {told}. [Q] {word} {verb} {bearer}?", name, "clip name")
+    if generator.random() < 0.5:
+        return question
+    wrong = [other for other, _ in pairs if other != name]
+    return replace(with_choices(question, wrong, generator), kind="clip name choose")

@@ -14,9 +14,26 @@ from harness.cli.program import invoke
 from harness.errors import UserError
 from harness.pretraining import run, stages
 from harness.pretraining.image import ImageStage, near_double
-from harness.pretraining.language import FACTS, KINDS, account, answer, complete, hide, look_up, match
+from harness.pretraining.language import (
+    CAPTION_STYLES,
+    FACTS,
+    KINDS,
+    RELATIONAL_KINDS,
+    account,
+    answer,
+    caption,
+    choose,
+    complete,
+    hide,
+    listen,
+    look_up,
+    match,
+    recall,
+    relate,
+)
 from harness.pretraining.stages import JointStage, LanguageStage
 from tasks.mini.world import part_of, pool, sample
+from tasks.mini_caption import STYLES
 from tasks.mini_gqa import ASKERS as GQA
 from tasks.mini_vqa import ASKERS as VQA
 
@@ -38,8 +55,41 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_question_types_are_left_to_the_tasks() -> None:
     assert not {"count", "variety"} & set(KINDS)
-    assert not set(KINDS) & set(GQA)
     assert set(KINDS) < set(VQA)
+    assert not {"related", "two steps", "extreme", "compare", "logic"} & set(RELATIONAL_KINDS)
+    assert set(RELATIONAL_KINDS) < set(GQA)
+    assert not {"relation", "converse", "number"} & set(CAPTION_STYLES)
+    assert set(CAPTION_STYLES) < set(STYLES)
+
+
+def test_every_form_of_answer_is_learnt() -> None:
+    generator = random.Random(4)
+    scenes = pool("pretraining", 300)
+    assert {"0", "1", "2", "yes", "no", "above left", "below"} <= {relate(each, generator).answer for each in scenes}
+    assert {"a0", "a4"} <= {choose(each, generator).answer for each in scenes}
+    assert any(" and " in caption(each, generator).answer for each in scenes)
+
+
+def test_what_was_said_names_the_answer_or_a_label_for_it() -> None:
+    generator = random.Random(5)
+    for scene in pool("pretraining", 200):
+        for exercise in (recall, listen):
+            question = exercise(scene, generator)
+            chosen = question.text.partition(f"{question.answer}: ")[2].partition(".")[0]
+            if question.answer.startswith("a") and question.answer[1:].isdigit():
+                assert chosen
+            elif exercise is recall:
+                assert f"{question.answer} " in question.text.partition("[Q]")[0]
+            assert "[Subs] " in question.text
+
+
+def test_english_is_read_at_every_eighth_step_and_never_held_out() -> None:
+    texts = ["a man rides his bicycle past the old house"]
+    stage = LanguageStage(run.load_tokenizer(TOKENIZER), texts)
+    for step in range(17):
+        _, made = stage.batch(step, "pretraining")
+        assert ([each.answer for each in made] == texts * stage.batch_size) == (step in (7, 15))
+        assert not any(each.answer in texts for each in stage.batch(step, "validation")[1])
 
 
 def test_a_description_names_every_item_once() -> None:
