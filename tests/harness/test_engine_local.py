@@ -40,7 +40,14 @@ def is_running(folder: CellFolder) -> bool:
 def start_runner(run: RunFolder, *timeout: str) -> subprocess.Popen[bytes]:
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, fake_cells.__file__, str(run.path), *timeout]
-    return subprocess.Popen(command, env=environment, start_new_session=True, stderr=subprocess.PIPE)
+    return subprocess.Popen(
+        command, env=environment, start_new_session=True, stderr=subprocess.PIPE, preexec_fn=_heed_ctrl_c
+    )
+
+
+def _heed_ctrl_c() -> None:
+    """Shells start background jobs, such as a test run, with Ctrl-C ignored, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def test_a_finished_cell_leaves_its_files_and_frees_its_claim(run: RunFolder) -> None:
