@@ -5,9 +5,10 @@ Layout of ``<data>/nlvr/``: ``train_official.parquet``, ``dev.parquet``, if pres
 number"), permutation (integer), sentence (text), label (boolean), directory (integer), image_file (text),
 image_png (bytes).
 
-The three boxes are one 400 x 100 picture, so an example has one image. Only permutation 0 of the six orders
-of the boxes is used. Selection takes whole cross-validation buckets (``directory``) of the training set,
-official labels only, and nothing of those buckets is trained on, so no sentence number is on both sides.
+The three boxes are one 400 x 100 picture, so an example has one image. Encoders take square pictures, so the boxes
+are laid out in two rows: squeezed into a square, shapes would be four times as tall as wide. Only permutation 0 of
+the six orders of the boxes is used. Selection takes whole cross-validation buckets (``directory``) of the training
+set, official labels only, and nothing of those buckets is trained on, so no sentence number is on both sides.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
+
+from PIL import Image
 
 from tasks._files import ParquetImages, read_parquet
 from tasks._folder import FolderTask, held_out
@@ -36,11 +39,39 @@ _COLUMNS = {
 }
 
 
+class BoxImages(ParquetImages):
+    """Pictures of three boxes, laid out in two rows."""
+
+    def __init__(self, name: str, files: Sequence[Path]) -> None:
+        """Remember the files; cached features of the same files shown as they are must not be taken."""
+        super().__init__(name, files, ("image_file", "text"), "image_png", _ROWS)
+        self.fingerprint += "-two-rows"
+
+    def open(self, image_id: str) -> Image.Image:
+        """Decode one picture and lay its boxes out."""
+        return in_two_rows(super().open(image_id))
+
+
+def in_two_rows(picture: Image.Image) -> Image.Image:
+    """Three square boxes side by side, half a side apart -> two above and one below, on the colour between them.
+
+    A picture of another form stays as it is.
+    """
+    side = picture.height
+    if picture.width != 4 * side:
+        return picture
+    square = Image.new(picture.mode, (2 * side, 2 * side), picture.getpixel((side + side // 4, side // 2)))
+    for number, corner in enumerate(((0, 0), (side, 0), (0, side))):
+        left = number * 3 * side // 2
+        square.paste(picture.crop((left, 0, left + side, side)), corner)
+    return square
+
+
 class Nlvr(FolderTask):
     """Judge one sentence about one picture: "true" or "false"."""
 
     name = "nlvr"
-    version = "1"
+    version = "2"
     prefix = "nlvr: "
     decoding = Decoding(choices=("true", "false"))
     target_limit = 10
@@ -122,7 +153,7 @@ class Nlvr(FolderTask):
     def open_images(self, role: Role) -> ImageSet:
         """Pictures of permutation 0, by the name of their official file."""
         files = [self._report_file()] if role == "report" else self._train_files()
-        return ParquetImages(self.image_set_name(role), files, ("image_file", "text"), "image_png", _ROWS)
+        return BoxImages(self.image_set_name(role), files)
 
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Accuracy, and consistency over the pictures of a sentence (one order of the boxes each)."""

@@ -157,7 +157,7 @@ class JointStage(LanguageStage):
     """Language and image together: one picture, two, of which the question says which one it is about, or a clip."""
 
     name = "joint"
-    steps = 18_000
+    steps = 16_000
     cycle = (
         Lesson(answer, "pair"),
         Lesson(describe),

@@ -3,13 +3,14 @@ import json
 
 import pandas as pd
 import pytest
+from PIL import Image
 from synthetic_files import write_nlvr
 
 from tasks import DataError, Example
 from tasks.floors import floors
 from tasks.metrics.consistency import consistency
 from tasks.metrics.exact import exact
-from tasks.nlvr import Nlvr
+from tasks.nlvr import Nlvr, in_two_rows
 
 
 @pytest.fixture
@@ -50,8 +51,21 @@ def test_an_example_is_one_picture_in_the_first_order_of_its_boxes(folder):
     assert example.targets in (("true",), ("false",))
     assert task.decoding.choices == ("true", "false")
     picture = task.images("report").open("dev-100-0-0.png")
-    assert (picture.mode, picture.size) == ("RGB", (40, 10))
+    assert (picture.mode, picture.size) == ("RGB", (20, 20))  # 40 x 10 in the file
     assert len(task.images("report").ids()) == 12
+
+
+def test_boxes_are_laid_out_in_two_rows():
+    picture = Image.new("RGB", (400, 100), "gray")
+    colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
+    for number, colour in enumerate(colours):
+        picture.paste(colour, (150 * number, 0, 150 * number + 100, 100))
+    square = in_two_rows(picture)
+    assert square.size == (200, 200)
+    assert [square.getpixel(at) for at in ((0, 0), (199, 99), (99, 199))] == colours
+    assert square.getpixel((100, 100)) == picture.getpixel((120, 50))
+    whole = Image.new("RGB", (300, 100))
+    assert in_two_rows(whole) is whole
 
 
 def test_training_and_selection_share_an_image_set(folder):
