@@ -1,38 +1,37 @@
-"""mini-how2qa: the frames show which shape is meant, subtitles say what belongs to it; four choices."""
+"""mini-how2qa: subtitles say by its deed, turn or place which shape is taken, the frames show which; four choices."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import ClassVar
 
-from tasks.base import Decoding
 from tasks.mini.clip_task import ChoiceTask
-from tasks.mini.clip_words import FOODS, HALVES, LABELS, TIMES, VERBS, name_actors, with_choices
-from tasks.mini.clips import FRAMES, STEADY, Actor, Clip
+from tasks.mini.clip_words import TIMES, VERBS, with_choices
+from tasks.mini.clips import Actor, Clip
 from tasks.mini.words import Question, place
+from tasks.mini.world import COLOURS, SHAPES
 
-Asker = Callable[[Clip, random.Random], tuple[str, Actor]]
-CHOICES = LABELS[:4]
-SPANS = {"start": f"(0-{STEADY - 1})", "end": f"({FRAMES - STEADY}-{FRAMES - 1})"}  # first and last frame of each time
+Teller = Callable[[Clip, random.Random], tuple[str, Actor]]
+CHOICES = 4
+TURNS = ("first", "second")
 
 
-def ask_deed(clip: Clip, generator: random.Random) -> tuple[str, Actor]:
-    """Which shape does this?"""
+def tell_deed(clip: Clip, generator: random.Random) -> tuple[str, Actor]:
+    """The one that does this."""
     actor = generator.choice(clip.actors)
-    return f"[Q] what is added when one {VERBS[actor.action]}?", actor
+    return f"the one that {VERBS[actor.action]}", actor
 
 
-def ask_half(clip: Clip, generator: random.Random) -> tuple[str, Actor]:
-    """Which shape acts in this half?"""
-    half = generator.randrange(len(HALVES))
-    return f"[Q] what is added next? [TS] {HALVES[half]}", clip.actors[half]
+def tell_turn(clip: Clip, generator: random.Random) -> tuple[str, Actor]:
+    """The one that acts first or second."""
+    turn = generator.randrange(len(TURNS))
+    return f"the one that acts {TURNS[turn]}", clip.actors[turn]
 
 
-def ask_place(clip: Clip, generator: random.Random) -> tuple[str, Actor]:
-    """Which shape is at this place at this time?"""
+def tell_place(clip: Clip, generator: random.Random) -> tuple[str, Actor]:
+    """The one that is at this place at this time."""
     found = [
-        (f"[Q] what is added at the {place(item)}? [TS] {SPANS[time]}", actor)
+        (f"the one at the {place(item)} at the {time}", actor)
         for actor in clip.actors
         for time, frame in TIMES.items()
         if (item := actor.at(frame))
@@ -40,23 +39,26 @@ def ask_place(clip: Clip, generator: random.Random) -> tuple[str, Actor]:
     return generator.choice(found)
 
 
-ASKERS: dict[str, Asker] = {"deed": ask_deed, "half": ask_half, "place": ask_place}
+TELLERS: dict[str, Teller] = {"deed": tell_deed, "turn": tell_turn, "place": tell_place}
 
 
 class MiniHow2qa(ChoiceTask):
-    """Recipes: each shape or colour stands for something to add, one of them for a shape that does not occur."""
+    """Instructions to take one of the shapes; the shape or colour that was taken is asked for."""
 
     name = "mini-how2qa"
     prefix = "how2qa: "
     title = "mini-how2qa"
-    summary = "A question about a clip with a spoken recipe and four choices; the answer is a choice's label; accuracy."
-    decoding: ClassVar[Decoding] = Decoding(choices=CHOICES)
+    summary = "A question about a clip with spoken instructions and four choices, answered in words; accuracy."
 
     def ask(self, clip: Clip, generator: random.Random) -> tuple[str, Question]:
-        """A question of a kind drawn evenly; the choices are all that the recipe names."""
-        foods, recipe = name_actors(clip, FOODS, generator, strangers=len(CHOICES) - len(clip.actors))
-        kind = generator.choice(sorted(ASKERS))
-        text, actor = ASKERS[kind](clip, generator)
-        wrong = [food for food, _ in recipe if food != foods[actor]]
-        subtitles = ", ".join(f"{food} for {bearer}" for food, bearer in recipe) + "."
-        return subtitles, with_choices(Question(text, foods[actor], kind), wrong, generator)
+        """A question of a kind drawn evenly; the choices are the shapes or colours first seen, and another."""
+        kind = generator.choice(sorted(TELLERS))
+        told, actor = TELLERS[kind](clip, generator)
+        if generator.random() < 0.5:
+            text, answer, seen = "which shape is taken?", actor.look.shape, [each.look.shape for each in clip.actors]
+            others = [shape for shape in SHAPES if shape not in seen]
+        else:
+            text, answer, seen = "what colour is taken?", actor.look.colour, [each.look.colour for each in clip.actors]
+            others = [colour for colour in COLOURS if colour not in clip.colours]
+        wrong = [value for value in seen if value != answer] + generator.sample(others, CHOICES - len(seen))
+        return f"take {told}!", with_choices(Question(f"[Q] {text}", answer, kind), wrong, generator)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from typing import ClassVar
 
-from tasks.base import Decoding
 from tasks.mini.clip_task import ChoiceTask
 from tasks.mini.clip_words import LABELS, NOWHERE, PEOPLE, TIMES, VERBS, draw_balanced, fate, refer, where, with_choices
 from tasks.mini.clips import ACTIONS, CORNERS, Clip
@@ -72,8 +70,7 @@ class MiniTvqa(ChoiceTask):
     name = "mini-tvqa"
     prefix = "tvqa: "
     title = "mini-tvqa"
-    summary = "A question about a clip with subtitles and five choices; the answer is a choice's label; accuracy."
-    decoding: ClassVar[Decoding] = Decoding(choices=LABELS)
+    summary = "A question about a clip with subtitles and five choices, answered in words; accuracy."
 
     def ask(self, clip: Clip, generator: random.Random) -> tuple[str, Question]:
         """A question of a kind drawn evenly."""

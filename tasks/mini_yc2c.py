@@ -1,11 +1,11 @@
-"""mini-yc2c: tell a clip as instructions; subtitles say what the shapes stand for; CIDEr."""
+"""mini-yc2c: tell a clip as instructions; subtitles say what is used; CIDEr."""
 
 from __future__ import annotations
 
 import random
 
 from tasks.mini.clip_task import CaptionTask
-from tasks.mini.clip_words import FOODS, name_actors
+from tasks.mini.clip_words import FOODS
 from tasks.mini.clips import Actor, Clip
 from tasks.mini.words import place
 
@@ -36,13 +36,13 @@ class MiniYc2c(CaptionTask):
     summary = "Tell a clip with subtitles as instructions; four references; CIDEr."
 
     def tell(self, clip: Clip, generator: random.Random) -> tuple[str, str, tuple[str, ...]]:
-        """What stands for what, no further text, and four captions."""
-        foods, meant = name_actors(clip, FOODS, generator)
-        first, second = (orders(actor, foods[actor]) for actor in clip.actors[:2])
+        """What is used first and second, no further text, and four captions."""
+        foods = generator.sample(FOODS, 2)
+        first, second = (orders(actor, food) for actor, food in zip(clip.actors, foods, strict=False))
         captions = (
             f"{first[0]}, then {second[0]}",
             f"{first[1]}, then {second[1]}",
             f"first {first[0]}, then {second[1]}",
             f"{first[1]} and {second[0]}",
         )
-        return ", ".join(f"{bearer} is {food}" for food, bearer in meant) + ".", "", captions
+        return f"first the {foods[0]}, then the {foods[1]}.", "", captions

@@ -5,17 +5,18 @@ questions, whether a sentence matches, and telling everything. Kept out, so that
 and variety, most kinds of relational questions, statements about two images, captions that tell relations or numbers,
 and questions about clips that need the subtitles too. Their sentences are read as text with gaps, never with an answer
 or with the picture they are about: a language model knows the words of its language before it is tuned. Of every form
-of answer (number, direction, caption, label) some kind is learnt: a frozen decoder says no form that it never wrote.
+of answer (number, direction, caption) some kind is learnt: a frozen decoder says no form that it never wrote.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from tasks.mini.clip_exercises import CLIP_ASKERS, ask_fate, ask_name, ask_where, offer_choices
+from tasks.mini.clip_exercises import CLIP_ASKERS, offer_choices
 from tasks.mini.clip_exercises import describe_clip as tell
-from tasks.mini.clip_words import FOODS, PEOPLE, with_choices
+from tasks.mini.clip_words import PEOPLE
 from tasks.mini.clips import Clip, sample
 from tasks.mini.words import Asker, Question, a, absent, ask, descriptions, place, unique
 from tasks.mini.world import COLOURS, SHAPES, SIDE, Item, Scene, part_of
@@ -52,14 +53,14 @@ def describe(scene: Scene, generator: random.Random) -> Question:
 
 def answer(scene: Scene, generator: random.Random) -> Question:
     """An open question of a kind that pre-training may see."""
-    question = ask(scene, generator, KINDS)
-    return Question(f"vqa: {question.text}", question.answer, question.kind)
+    question = _at_times_with_choices(ask(scene, generator, KINDS), generator)
+    return replace(question, text=f"vqa: {question.text}")
 
 
 def relate(scene: Scene, generator: random.Random) -> Question:
     """A relational question of a kind that pre-training may see."""
     question = ask(scene, generator, RELATIONAL_KINDS)
-    return Question(f"gqa: {question.text}", question.answer, question.kind)
+    return replace(question, text=f"gqa: {question.text}")
 
 
 def caption(scene: Scene, generator: random.Random) -> Question:
@@ -93,47 +94,8 @@ def complete(scene: Scene, generator: random.Random) -> Question:
     return Question(f"fill: {hide(text, generator)}", text, "complete")
 
 
-def choose(scene: Scene, generator: random.Random) -> Question:
-    """An open question with choices; the answer is a choice's label."""
-    question = None
-    while question is None:
-        question = offer_choices(ask(scene, generator, KINDS), generator)
-    return Question(f"vqa: {question.text}", question.answer, "choose")
-
-
-def clip_question(clip: Clip, generator: random.Random) -> Question:
-    """An open question about a clip or about its subtitles."""
-    asker = generator.choice((*CLIP_ASKERS.values(), ask_name))
-    question = asker(clip, generator)
-    return Question(f"vqa: {question.text}", question.answer, question.kind)
-
-
-def clip_choice(clip: Clip, generator: random.Random) -> Question:
-    """A question about a clip with choices; the answer is a choice's label."""
-    question = None
-    while question is None:
-        question = offer_choices(generator.choice((ask_fate, ask_where))(clip, generator), generator)
-    return Question(f"vqa: {question.text}", question.answer, "clip choose")
-
-
-def recall(scene: Scene, generator: random.Random) -> Question:
-    """Who or what was said to have a shape or colour? Not about the picture."""
-    question = ask_name(sample(generator, part_of(scene)), generator)
-    return Question(f"vqa: {question.text}", question.answer, question.kind)
-
-
 def listen(scene: Scene, generator: random.Random) -> Question:
-    """A question that needs subtitles and the picture: they say which item is meant, or what belongs to it."""
-    if generator.random() < 0.5:
-        question = _about_the_one_meant(scene, generator)
-        if generator.random() < 0.5:
-            question = offer_choices(question, generator) or question
-    else:
-        question = _about_what_belongs_to_it(scene, generator)
-    return Question(f"vqa: {question.text}", question.answer, "heard")
-
-
-def _about_the_one_meant(scene: Scene, generator: random.Random) -> Question:
+    """A question whose subtitles say which item is meant."""
     found = [
         (item, attribute, name)
         for item in scene.items
@@ -141,25 +103,24 @@ def _about_the_one_meant(scene: Scene, generator: random.Random) -> Question:
         for name in unique(scene, item, without=attribute)
     ]
     item, attribute, name = generator.choice(found)
-    said = f"[Subs] {generator.choice(PEOPLE)}: watch the {name.say(generator)}!"
     if attribute == "place":
-        return Question(f"{said} [Q] where is it?", place(item), "heard")
-    return Question(f"{said} [Q] what {attribute} is it?", getattr(item, attribute), "heard")
+        question = Question("where is it?", place(item), "heard")
+    else:
+        question = Question(f"what {attribute} is it?", getattr(item, attribute), "heard")
+    question = _at_times_with_choices(question, generator)
+    said = f"{generator.choice(PEOPLE)}: watch the {name.say(generator)}!"
+    return replace(question, text=f"vqa: [Subs] {said} [Q] {question.text}")
 
 
-def _about_what_belongs_to_it(scene: Scene, generator: random.Random) -> Question:
-    attribute = generator.choice(("colour", "shape"))
-    bearers = sorted({getattr(item, attribute) for item in scene.items})
-    foods = dict(zip(bearers, generator.sample(FOODS, len(bearers)), strict=True))
-    told = ", ".join(f"{foods[bearer]} for {bearer}" for bearer in generator.sample(bearers, len(bearers)))
-    item = generator.choice(scene.items)
-    answer = foods[getattr(item, attribute)]
-    question = Question(f"[Subs] {told}. [Q] what is added at the {place(item)}?", answer, "heard")
-    if generator.random() < 0.5:
-        return question
-    others = [food for food in foods.values() if food != answer]
-    others += generator.sample([food for food in FOODS if food not in foods.values()], 4 - len(foods))
-    return with_choices(question, others, generator)
+def clip_question(clip: Clip, generator: random.Random) -> Question:
+    """An open question about a clip."""
+    asker = CLIP_ASKERS[generator.choice(sorted(CLIP_ASKERS))]
+    question = _at_times_with_choices(asker(clip, generator), generator)
+    return replace(question, text=f"vqa: {question.text}")
+
+
+def _at_times_with_choices(question: Question, generator: random.Random) -> Question:
+    return offer_choices(question, generator) if generator.random() < 0.25 else question
 
 
 def describe_clip(clip: Clip, generator: random.Random) -> Question:
@@ -172,7 +133,7 @@ def about_one(pair: Sequence[Scene], exercise: Exercise, generator: random.Rando
     side = generator.randrange(2)
     question = exercise(pair[side], generator)
     prefix, text = question.text.split(": ", 1)
-    return Question(f"{prefix}: in the {('left', 'right')[side]} image, {text}", question.answer, "pair")
+    return replace(question, text=f"{prefix}: in the {('left', 'right')[side]} image, {text}", kind="pair")
 
 
 def sentence(scene: Scene, generator: random.Random) -> Question:

@@ -21,8 +21,6 @@ from harness.pretraining.language import (
     account,
     answer,
     caption,
-    choose,
-    clip_choice,
     clip_question,
     complete,
     describe,
@@ -31,7 +29,6 @@ from harness.pretraining.language import (
     listen,
     look_up,
     match,
-    recall,
     relate,
     sentence,
 )
@@ -62,7 +59,7 @@ class LanguageStage(Stage):
     """BART on text alone; an exercise about a scene is given the account of the scene in place of its picture."""
 
     name = "language"
-    steps = 7200
+    steps = 5600
     batch_size = 64
     learning_rate = 1e-3
     matrix_learning_rate = 4e-3
@@ -72,9 +69,7 @@ class LanguageStage(Stage):
         Lesson(match),
         Lesson(look_up),
         Lesson(complete),
-        Lesson(choose),
         Lesson(relate),
-        Lesson(recall, "nothing"),
         Lesson(listen),
     )
     """One exercise a batch, in turn, so that lengths are alike."""
@@ -157,7 +152,7 @@ class JointStage(LanguageStage):
     """Language and image together: one picture, two, of which the question says which one it is about, or a clip."""
 
     name = "joint"
-    steps = 16_000
+    steps = 13_000
     cycle = (
         Lesson(answer, "pair"),
         Lesson(describe),
@@ -171,11 +166,8 @@ class JointStage(LanguageStage):
         Lesson(clip_question, "clip"),
         Lesson(complete),
         Lesson(look_up),
-        Lesson(clip_choice, "clip"),
         Lesson(caption),
-        Lesson(recall, "nothing"),
-        Lesson(choose),
-        Lesson(answer),
+        Lesson(clip_question, "clip"),
     )
 
     def __init__(

@@ -1,25 +1,20 @@
-"""What pre-training may learn about clips: accounts, open questions, and to read choices and subtitles.
+"""What pre-training may learn about clips: accounts, and open questions, some with choices.
 
-The tasks' own questions are kept out: they leave to the subtitles which shape of the frames is meant, or to the frames
-which name of the subtitles. Here a question is about the frames or about the subtitles, never about both.
+The tasks' own questions are kept out: they leave to the subtitles which shape of the frames is meant.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
-from dataclasses import replace
 
 from tasks.mini.clip_words import (
-    FOODS,
     LABELS,
     NOWHERE,
-    PEOPLE,
     TIMES,
     VERBS,
     draw_balanced,
     fate,
-    name_actors,
     refer,
     where,
     with_choices,
@@ -55,10 +50,11 @@ def ask_fate(clip: Clip, generator: random.Random) -> Question:
 
 
 def ask_actor(clip: Clip, generator: random.Random) -> Question:
-    """Which shape does something?"""
-    found = [
-        (f"which shape {VERBS[actor.action]}?", f"{actor.look.colour} {actor.look.shape}") for actor in clip.actors
-    ]
+    """Which shape does something, or what colour has it?"""
+    if generator.random() < 0.5:
+        found = [(f"which shape {VERBS[actor.action]}?", actor.look.shape) for actor in clip.actors]
+    else:
+        found = [(f"what colour is the one that {VERBS[actor.action]}?", actor.look.colour) for actor in clip.actors]
     return draw_balanced(found, "clip actor", generator)
 
 
@@ -75,27 +71,11 @@ def ask_where(clip: Clip, generator: random.Random) -> Question:
 CLIP_ASKERS: dict[str, ClipAsker] = {"clip fate": ask_fate, "clip actor": ask_actor, "clip place": ask_where}
 
 
-def offer_choices(question: Question, generator: random.Random) -> Question | None:
-    """A question about a scene or clip with choices of the answer's kind; None where the answer has no such kind.
-
-    To answer with the label of a choice takes a small model far more examples to learn than a task has.
-    """
+def offer_choices(question: Question, generator: random.Random) -> Question:
+    """A question about a scene or clip with choices of its answer's kind; as it is where the answer has no kind."""
     family = next((family for family in _FAMILIES if question.answer in family), None)
     if family is None:
-        return None
+        return question
     others = [other for other in family if other != question.answer]
     wrong = generator.sample(others, min(len(others), len(LABELS) - 1))
     return with_choices(question, wrong, generator)
-
-
-def ask_name(clip: Clip, generator: random.Random) -> Question:
-    """Who or what has this shape or colour? Subtitles tell, the frames do not; in words or with choices."""
-    names, verb, word = generator.choice(((PEOPLE, "is", "who"), (FOODS, "for", "what")))
-    _, pairs = name_actors(clip, names, generator, strangers=generator.randrange(2))
-    name, bearer = generator.choice(pairs)
-    told = ", ".join(f"{other} {verb} {its}" for other, its in pairs)
-    question = Question(f"[Subs] {told}. [Q] {word} {verb} {bearer}?", name, "clip name")
-    if generator.random() < 0.5:
-        return question
-    wrong = [other for other, _ in pairs if other != name]
-    return replace(with_choices(question, wrong, generator), kind="clip name choose")

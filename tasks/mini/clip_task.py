@@ -75,19 +75,19 @@ class ClipTask(MiniTask):
 
 
 class ChoiceTask(ClipTask):
-    """Questions with choices; the answer is a choice's label."""
+    """Questions with choices; the answer is one of them, in words."""
 
     metric = exact.METRIC
-    decoding: ClassVar[Decoding]
+    decoding = Decoding(max_length=8)
     text_limit = 100
-    target_limit = 5
+    target_limit = 10
 
     @abstractmethod
     def ask(self, clip: Clip, generator: random.Random) -> tuple[str, Question]:
         """Subtitles, and a question with choices."""
 
     def example(self, name: str, clip: Clip, generator: random.Random) -> Example:
-        """A question with its label."""
+        """A question with its answer."""
         subtitles, question = self.ask(clip, generator)
         answer = (question.answer,)
         return Example(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
-from tasks.mini.clips import FRAMES, HALF, Action, Actor, Clip
+from tasks.mini.clips import FRAMES, HALF, Action, Actor
 from tasks.mini.words import Question, balanced, place
-from tasks.mini.world import COLOURS, SHAPES
 
 TIMES = {"start": 0, "end": FRAMES - 1}  # frames
 HALVES = (f"(0-{HALF - 1})", f"({HALF}-{FRAMES - 1})")  # time stamps: first and last frame
@@ -45,25 +45,6 @@ def fate(actor: Actor) -> str:
     return VERBS[actor.action]
 
 
-def name_actors(
-    clip: Clip, names: Sequence[str], generator: random.Random, strangers: int = 0
-) -> tuple[dict[Actor, str], list[tuple[str, str]]]:
-    """Give every actor a name that no frame shows.
-
-    Returns the names by actor, and in random order the pairs (name, shape or colour that bears it), all shapes or all
-    colours; ``strangers`` are further pairs of shapes or colours that the clip does not show.
-    """
-    drawn = generator.sample(names, len(clip.actors) + strangers)
-    if generator.random() < 0.5:
-        known = [actor.look.shape for actor in clip.actors]
-        others = [shape for shape in SHAPES if shape not in known]
-    else:
-        known = [actor.look.colour for actor in clip.actors]
-        others = [colour for colour in COLOURS if colour not in clip.colours]
-    pairs = list(zip(drawn, (*known, *generator.sample(others, strangers)), strict=True))
-    return dict(zip(clip.actors, drawn, strict=False)), generator.sample(pairs, len(pairs))
-
-
 def draw_balanced(candidates: Sequence[tuple[str, str]], kind: str, generator: random.Random) -> Question:
     """As `tasks.mini.words.balanced`, from at least one candidate.
 
@@ -76,7 +57,11 @@ def draw_balanced(candidates: Sequence[tuple[str, str]], kind: str, generator: r
 
 
 def with_choices(question: Question, wrong: Sequence[str], generator: random.Random) -> Question:
-    """The question with its answer among wrong ones in a random order; the new answer is a label such as "a0"."""
+    """The question with its answer among wrong ones in a random order; the answer stays in words.
+
+    Real tasks are answered with a choice's label ("a0"). Which label stands before which words is something that a
+    language model as small as the embedded ones does not learn to look up.
+    """
     choices = generator.sample([question.answer, *wrong], len(wrong) + 1)
     listed = " ".join(f"{label}: {choice}." for label, choice in zip(LABELS, choices, strict=False))
-    return Question(f"{question.text} [Choices] {listed}", LABELS[choices.index(question.answer)], question.kind)
+    return replace(question, text=f"{question.text} [Choices] {listed}")
