@@ -237,12 +237,14 @@ def test_shipped_grids_name_what_there_is(name: str) -> None:
 
 def test_tuning_gives_every_method_the_same_rates_and_a_seed_of_its_own() -> None:
     tuning = expand(load_grid("tune-mini"), Catalogue())
-    tried = {method: [] for method in find_methods().names()}
+    tried = {(cell.suite, cell.method): [] for cell in tuning}
+    assert {method for _, method in tried} == set(find_methods().names())
     for cell in tuning:
-        tried[cell.method].append(cell.parameters["learning_rate"])
+        tried[cell.suite, cell.method].append(cell.parameters["learning_rate"])
         assert cell.settings.score_on == "select"
-    assert len({tuple(rates) for rates in tried.values()}) == 1
-    assert 7 <= len(tried["full"]) <= 8
+    assert len(tried) == 2 * len(find_methods().names())
+    (rates,) = {tuple(each) for each in tried.values()}
+    assert len(rates) == 5
     others = {
         seed for name in built_in() if name != "tune-mini" for b in load_grid(name).grid.blocks for seed in b.seeds
     }
@@ -259,6 +261,9 @@ def test_both_embedded_backbones_are_tuned_alike() -> None:
 
 
 def test_tuning_trains_as_the_leaderboard_does() -> None:
+    trained = {suite: block.settings for block in load_grid("full").grid.blocks for suite in block.suites}
+    for block in load_grid("tune-mini").grid.blocks:
+        (suite,) = block.suites
+        assert block.settings == trained[suite] | {"score_on": "select", "measure": False}
     (core,) = load_grid("core").grid.blocks
-    (tuning,) = load_grid("tune-mini").grid.blocks
-    assert tuning.settings == core.settings | {"score_on": "select", "measure": False}
+    assert core.settings == trained["mini-image"]
