@@ -63,12 +63,24 @@ def _tell_number(scene: Scene, generator: random.Random) -> str:
     return f"{NUMBERS[len(scene.items)]} {noun} with {_name(one, generator)} and {_name(other, generator)}"
 
 
-STYLES: dict[str, Callable[[Scene, random.Random], str]] = {
+def _tell_neighbour(scene: Scene, generator: random.Random) -> str:
+    one, other = _nearest_pair(scene)
+    return f"{_name(one, generator)} with {_name(other, generator)} {_relation(other, one)} it"
+
+
+def _tell_presence(scene: Scene, generator: random.Random) -> str:
+    one, other = _nearest_pair(scene)
+    return f"there is {_name(one, generator)} {_relation(one, other)} {_name(other, generator)} in the picture"
+
+
+Style = Callable[[Scene, random.Random], str]
+PLAIN: dict[str, Style] = {"list": _tell_list, "places": _tell_places}  # for pre-training; no reference is so written
+STYLES: dict[str, Style] = {
     "relation": _tell_relation,
     "converse": _tell_converse,
-    "list": _tell_list,
-    "places": _tell_places,
     "number": _tell_number,
+    "neighbour": _tell_neighbour,
+    "presence": _tell_presence,
 }
 
 

@@ -20,7 +20,7 @@ from tasks.mini.clip_words import PEOPLE
 from tasks.mini.clips import Clip, sample
 from tasks.mini.words import Asker, Question, a, absent, ask, descriptions, place, unique
 from tasks.mini.world import COLOURS, SHAPES, SIDE, Item, Scene, part_of
-from tasks.mini_caption import STYLES
+from tasks.mini_caption import PLAIN, STYLES
 from tasks.mini_gqa import ASKERS as RELATIONAL
 from tasks.mini_gqa import RELATIONS
 from tasks.mini_nlvr import STATEMENTS
@@ -34,7 +34,7 @@ ANSWER_WORDS = (
 )
 KINDS: dict[str, Asker] = {kind: ASKERS[kind] for kind in ("colour", "shape", "size", "place", "presence")}
 RELATIONAL_KINDS: dict[str, Asker] = {kind: RELATIONAL[kind] for kind in ("verify", "direction", "number")}
-CAPTION_STYLES = ("list", "places")
+READ_STYLES = (STYLES["relation"], STYLES["converse"], PLAIN["list"], PLAIN["places"], STYLES["number"])
 PLACES = tuple(place(Item(row, column, "", "", "")) for row in range(SIDE) for column in range(SIDE))
 MASK = "<mask>"
 
@@ -64,8 +64,8 @@ def relate(scene: Scene, generator: random.Random) -> Question:
 
 
 def caption(scene: Scene, generator: random.Random) -> Question:
-    """A caption of a style that pre-training may see."""
-    return Question("caption:", STYLES[generator.choice(CAPTION_STYLES)](scene, generator), "caption")
+    """A caption of a style that the task does not ask for."""
+    return Question("caption:", PLAIN[generator.choice(sorted(PLAIN))](scene, generator), "caption")
 
 
 def look_up(scene: Scene, generator: random.Random) -> Question:
@@ -146,7 +146,7 @@ def sentence(scene: Scene, generator: random.Random) -> Question:
     elif choice == 2:
         text = STATEMENTS[generator.choice(sorted(STATEMENTS))](generator)[0]
     elif choice == 3:
-        text = generator.choice(list(STYLES.values()))(scene, generator)
+        text = generator.choice(READ_STYLES)(scene, generator)
     elif choice == 4:
         task = generator.choice((MiniTvc(), MiniYc2c()))
         text = generator.choice(task.example("", sample(generator, part_of(scene)), generator).targets)
