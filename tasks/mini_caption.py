@@ -12,8 +12,6 @@ from tasks.mini.task import MiniTask, scenes
 from tasks.mini.words import NUMBERS, Description, a, place
 from tasks.mini.world import Item, Scene
 
-REFERENCES = 5
-
 
 def _name(item: Item, generator: random.Random) -> str:
     size = item.size if generator.random() < 0.4 else None
@@ -37,14 +35,17 @@ def _where(item: Item) -> str:
     return f"in the {words}" if words == "centre" else f"at the {words}"
 
 
-def _tell_relation(scene: Scene, generator: random.Random) -> str:
-    one, other = _nearest_pair(scene)
+def _related(one: Item, other: Item, generator: random.Random) -> str:
     return f"{_name(one, generator)} {_relation(one, other)} {_name(other, generator)}"
+
+
+def _tell_relation(scene: Scene, generator: random.Random) -> str:
+    return _related(*_nearest_pair(scene), generator)
 
 
 def _tell_converse(scene: Scene, generator: random.Random) -> str:
     one, other = _nearest_pair(scene)
-    return f"{_name(other, generator)} {_relation(other, one)} {_name(one, generator)}"
+    return _related(other, one, generator)
 
 
 def _tell_list(scene: Scene, generator: random.Random) -> str:
@@ -69,8 +70,7 @@ def _tell_neighbour(scene: Scene, generator: random.Random) -> str:
 
 
 def _tell_presence(scene: Scene, generator: random.Random) -> str:
-    one, other = _nearest_pair(scene)
-    return f"there is {_name(one, generator)} {_relation(one, other)} {_name(other, generator)} in the picture"
+    return f"there is {_tell_relation(scene, generator)} in the picture"
 
 
 Style = Callable[[Scene, random.Random], str]
@@ -105,7 +105,7 @@ class MiniCaption(MiniTask):
             scene = scenes(role)[index % len(scenes(role))]
             generator = self.generator(role, index)
             captions = tuple(style(scene, generator) for style in STYLES.values())
-            weights = (1.0,) * REFERENCES
+            weights = (1.0,) * len(captions)
             made.append(
                 Example(
                     f"{index}",

@@ -18,8 +18,8 @@ from tasks.mini.clip_exercises import CLIP_ASKERS, offer_choices
 from tasks.mini.clip_exercises import describe_clip as tell
 from tasks.mini.clip_words import PEOPLE
 from tasks.mini.clips import Clip, sample
-from tasks.mini.words import Asker, Question, a, absent, ask, descriptions, place, unique
-from tasks.mini.world import COLOURS, SHAPES, SIDE, Item, Scene, part_of
+from tasks.mini.words import PLACES, Asker, Question, a, absent, ask, descriptions, place, unique
+from tasks.mini.world import COLOURS, SHAPES, Item, Scene, part_of
 from tasks.mini_caption import PLAIN, STYLES
 from tasks.mini_gqa import ASKERS as RELATIONAL
 from tasks.mini_gqa import RELATIONS
@@ -35,7 +35,6 @@ ANSWER_WORDS = (
 KINDS: dict[str, Asker] = {kind: ASKERS[kind] for kind in ("colour", "shape", "size", "place", "presence")}
 RELATIONAL_KINDS: dict[str, Asker] = {kind: RELATIONAL[kind] for kind in ("verify", "direction", "number")}
 READ_STYLES = (STYLES["relation"], STYLES["converse"], PLAIN["list"], PLAIN["places"], STYLES["number"])
-PLACES = tuple(place(Item(row, column, "", "", "")) for row in range(SIDE) for column in range(SIDE))
 MASK = "<mask>"
 
 Exercise = Callable[[Scene, random.Random], Question]
@@ -91,7 +90,7 @@ def complete(scene: Scene, generator: random.Random) -> Question:
     text = None
     while text is None:
         text = generator.choice(FACTS)(scene, generator, True)
-    return Question(f"fill: {hide(text, generator)}", text, "complete")
+    return fill(text, generator, "complete")
 
 
 def listen(scene: Scene, generator: random.Random) -> Question:
@@ -152,12 +151,12 @@ def sentence(scene: Scene, generator: random.Random) -> Question:
         text = generator.choice(task.example("", sample(generator, part_of(scene)), generator).targets)
     else:
         text = " ".join(generator.sample(ANSWER_WORDS, 6))
-    return Question(f"fill: {hide(text, generator)}", text, "sentence")
+    return fill(text, generator, "sentence")
 
 
-def fill_english(text: str, generator: random.Random) -> Question:
-    """Fill the gaps of an English sentence."""
-    return Question(f"fill: {hide(text, generator)}", text, "English")
+def fill(text: str, generator: random.Random, kind: str) -> Question:
+    """Fill the gaps of a text."""
+    return Question(f"fill: {hide(text, generator)}", text, kind)
 
 
 def hide(text: str, generator: random.Random) -> str:

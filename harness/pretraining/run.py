@@ -69,10 +69,11 @@ def pretrain(
         make_folder(staged / name)
         make_folder(output / name)
     record: dict[str, Any] = {"seed": seed, "precision": precision, "environment": environment(), "stages": {}}
-    tokenizer_text = _tokenizer_text(english, output, record)
+    texts = [text for path in english for text in english_strings(path)]
+    tokenizer_text = _tokenizer_text(english, texts, output, record)
     write_atomically(staged / TOKENIZER, tokenizer_text)
     tokenizer = load_tokenizer(staged / TOKENIZER)
-    sentences = [text for path in english for text in english_strings(path) if len(text.split()) >= SENTENCE]
+    sentences = [text for text in texts if len(text.split()) >= SENTENCE]
     tokenizer_digest = hashlib.sha256(tokenizer_text.encode()).hexdigest()
     identity = {"seed": seed, "precision": precision, "tokenizer": tokenizer_digest}
 
@@ -108,10 +109,10 @@ def pretrain(
         write_atomically(output / path.relative_to(staged), path.read_bytes())
 
 
-def _tokenizer_text(english: Sequence[Path], output: Path, record: dict[str, Any]) -> str:
-    """Train a tokenizer when there is text for it; else take the one that is there, or the shipped one."""
+def _tokenizer_text(english: Sequence[Path], texts: Sequence[str], output: Path, record: dict[str, Any]) -> str:
+    """Train a tokenizer when files give text for it; else take the one that is there, or the shipped one."""
     if english:
-        text = train_tokenizer(english).to_str(pretty=False)
+        text = train_tokenizer(texts).to_str(pretty=False)
         record["tokenizer"] = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in english}
         return text
     there = output / TOKENIZER

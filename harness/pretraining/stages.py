@@ -25,7 +25,7 @@ from harness.pretraining.language import (
     complete,
     describe,
     describe_clip,
-    fill_english,
+    fill,
     listen,
     look_up,
     match,
@@ -123,7 +123,7 @@ class LanguageStage(Stage):
         return bool(self._english) and part == "pretraining" and step % ENGLISH_EVERY == ENGLISH_EVERY - 1
 
     def _read(self, generator: random.Random) -> list[Question]:
-        return [fill_english(generator.choice(self._english), generator) for _ in range(self.batch_size)]
+        return [fill(generator.choice(self._english), generator, "English") for _ in range(self.batch_size)]
 
     def loss(self, step: int) -> Tensor:
         """Mean cross-entropy over the batch's target tokens."""

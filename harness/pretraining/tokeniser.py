@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -46,8 +46,8 @@ COMMON = (
 )
 
 
-def train_tokenizer(english: Sequence[Path]) -> Tokenizer:
-    """Train on the world's sentences and on every string found in the given JSON files.
+def train_tokenizer(english: Iterable[str]) -> Tokenizer:
+    """Train on the world's sentences and on the given English ones.
 
     The last ids are <vis_extra_id_63> … <vis_extra_id_0>, the order rows of visual tokens: a clip has 64.
     """
@@ -74,7 +74,7 @@ def train_tokenizer(english: Sequence[Path]) -> Tokenizer:
     return tokenizer
 
 
-def _sentences(english: Sequence[Path]) -> Iterator[str]:
+def _sentences(english: Iterable[str]) -> Iterator[str]:
     yield from COMMON * 100
     for index, scene in enumerate(pool("pretraining", 4000)):
         generator = random.Random(f"tokenizer/{index}")
@@ -88,8 +88,7 @@ def _sentences(english: Sequence[Path]) -> Iterator[str]:
         for task in (MiniTvqa(), MiniHow2qa(), MiniTvc(), MiniYc2c()):
             example = task.example(f"{index}", clip, random.Random(f"tokenizer/{task.name}/{index}"))
             yield " ".join((task.prefix, example.whole_text, *example.targets))
-    for path in english:
-        yield from english_strings(path)
+    yield from english
 
 
 def english_strings(path: Path) -> Iterator[str]:

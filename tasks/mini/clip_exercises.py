@@ -20,11 +20,10 @@ from tasks.mini.clip_words import (
     with_choices,
 )
 from tasks.mini.clips import Clip
-from tasks.mini.words import Question, place
-from tasks.mini.world import COLOURS, SHAPES, SIDE, SIZES, Item
+from tasks.mini.words import PLACES, Question, place
+from tasks.mini.world import COLOURS, SHAPES, SIZES, Item
 
 ClipAsker = Callable[[Clip, random.Random], Question]
-PLACES = tuple(place(Item(row, column, "", "", "")) for row in range(SIDE) for column in range(SIDE))
 _FAMILIES = (COLOURS, SHAPES, SIZES, (*PLACES, NOWHERE), ("moves", "leaves", "appears", "grows", "shrinks", "stays"))
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from tasks.mini.world import Item, Scene
+from tasks.mini.world import SIDE, Item, Scene
 
 ROWS = ("top", "middle", "bottom")
 COLUMNS = ("left", "centre", "right")
@@ -97,6 +97,9 @@ def place(item: Item) -> str:
     if row == "middle":
         return column
     return row if column == "centre" else f"{row} {column}"
+
+
+PLACES = tuple(place(Item(row, column, "", "", "")) for row in range(SIDE) for column in range(SIDE))
 
 
 def balanced(candidates: Sequence[tuple[str, str]], kind: str, generator: random.Random) -> Question | None:
