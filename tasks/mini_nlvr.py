@@ -1,4 +1,4 @@
-"""mini-nlvr: is a statement true of two images? Each statement is paired with one true and one false pair."""
+"""mini-nlvr: is a statement true of two images? Of each two statements and two pairs, each is true once."""
 
 from __future__ import annotations
 
@@ -99,16 +99,17 @@ STATEMENTS = {
 }
 
 
-def _pair(generator: random.Random, pool: Sequence[Scene], check: Check, truth: bool) -> tuple[Scene, Scene] | None:
+def _pair(generator: random.Random, pool: Sequence[Scene], true: Check, false: Check) -> tuple[Scene, Scene] | None:
+    """Two scenes of which `true` holds and `false` does not."""
     for _ in range(_TRIES):
         one, other = generator.sample(pool, 2)
-        if check(one, other) == truth:
+        if true(one, other) and not false(one, other):
             return one, other
     return None
 
 
 class MiniNlvr(MiniTask):
-    """Statements about two scenes; the words alone say nothing about the answer."""
+    """Statements about two scenes; neither the words alone nor the scenes alone say anything about the answer."""
 
     name = "mini-nlvr"
     prefix = "nlvr: "
@@ -119,38 +120,36 @@ class MiniNlvr(MiniTask):
     text_limit = 40
     target_limit = 5
     batch_share = 0.5
-    counts: ClassVar = {"train": 1600, "select": 300, "report": 600}
+    counts: ClassVar = {"train": 2100, "select": 300, "report": 600}
 
     def examples(self, role: Role) -> Sequence[Example]:
-        """Two examples per statement: one pair of which it is true, one of which it is false."""
-        made: list[Example] = []
-        for index in range(self.counts[role] // 2):
-            made += self._about(role, index)
-        return made
+        """Four examples a time: two statements and two pairs, each statement true of one pair, false of the other."""
+        return [example for index in range(self.counts[role] // 4) for example in self._square(role, index)]
 
-    def _about(self, role: Role, index: int) -> list[Example]:
+    def _square(self, role: Role, index: int) -> list[Example]:
         generator = self.generator(role, index)
         while True:
-            kind = generator.choice(sorted(STATEMENTS))
-            text, check = STATEMENTS[kind](generator)
-            order = generator.sample((True, False), 2)
-            pairs = {truth: _pair(generator, scenes(role), check, truth) for truth in order}
-            if all(pairs.values()):
+            kinds = [generator.choice(sorted(STATEMENTS)) for _ in range(2)]
+            (text, check), (other_text, other_check) = [STATEMENTS[kind](generator) for kind in kinds]
+            pair = _pair(generator, scenes(role), check, other_check)
+            other_pair = _pair(generator, scenes(role), other_check, check)
+            if pair and other_pair:
                 break
         return [
             Example(
-                id=f"{index}-{answer}",
-                text=text,
-                images=(pair[0].code, pair[1].code),
+                id=f"{index}-{number}-{answer}",
+                text=statement,
+                images=(about[0].code, about[1].code),
                 targets=(answer,),
                 weights=(1.0,),
                 references=(answer,),
-                cluster=f"{index}",
-                kind=kind,
+                cluster=f"{index}-{number}",
+                kind=kinds[number],
             )
-            for truth, pair in pairs.items()
-            if pair is not None
-            for answer in ["true" if truth else "false"]
+            for number, (statement, true_of, false_of) in enumerate(
+                ((text, pair, other_pair), (other_text, other_pair, pair))
+            )
+            for answer, about in (("true", true_of), ("false", false_of))
         ]
 
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:

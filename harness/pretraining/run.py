@@ -32,7 +32,6 @@ CLIP_NORM = 1.0
 WARMUP_SHARE = 0.05
 WEIGHT_DECAY = 0.01
 SENTENCE = 4  # words; shorter strings are answers
-TUNING_DROPOUT = 0.1  # BART's; pre-training itself needs none, as no scene is seen often
 
 Report = Callable[[str], None]
 Precision = Literal["float32", "bfloat16"]
@@ -255,6 +254,5 @@ def save_language(stage: LanguageStage, folder: Path) -> None:
         name: value.detach().cpu().contiguous() for name, value in stage.joint.state_dict().items() if name not in tied
     }
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    # Without dropout in tuning, seeds of methods that draw no weights would hardly differ.
-    config = stage.joint.lm.config.to_dict() | {"dropout": TUNING_DROPOUT}
+    config = stage.joint.lm.config.to_dict()
     write_atomically(folder / "config.json", json.dumps(config, indent=2, sort_keys=True) + "\n")
