@@ -1,10 +1,13 @@
-"""Averages over the accuracies of a suite, in points: what instruments are judged and learning rates chosen by.
+"""Averages over the accuracies of an embedded suite, in points.
 
-Captions count only where a suite has nothing else: CIDEr has another unit and, at 200 to 300 points where an accuracy
-has at most 100, would decide alone.
+They are what its rows are ranked, its learning rates chosen and it is itself judged by. Captions count only where a
+suite has nothing else: CIDEr has another unit and, at 200 to 400 points where an accuracy has at most 100, would decide
+alone. (In the papers' suites it is near the accuracies, and their average is over all tasks.)
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 import pandas as pd
 
@@ -23,10 +26,15 @@ def in_points(scores: pd.DataFrame) -> pd.DataFrame:
     return scores.assign(points=scores["value"] * scores["scale"])
 
 
+def decides(metric: str, metrics: Collection[str]) -> bool:
+    """Whether a task counts in the average of an embedded suite, by its metric and those of all the suite's tasks."""
+    return metric != CAPTIONS or set(metrics) == {CAPTIONS}
+
+
 def deciding(scores: pd.DataFrame) -> pd.DataFrame:
-    """The rows of one suite's scores that an average is over: its accuracies, or all where it has none."""
-    accuracies = scores[scores["metric"] != CAPTIONS]
-    return scores if accuracies.empty else accuracies
+    """The rows of one embedded suite's scores that an average is over: its accuracies, or all where it has none."""
+    metrics = set(scores["metric"])
+    return scores[[decides(metric, metrics) for metric in scores["metric"]]]
 
 
 class Averages:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
+from reports.averages import decides
 from reports.columns import records
 from reports.formats import plain, present, slug
 from reports.rows import SELECTION_SPLIT
@@ -17,6 +18,8 @@ from reports.statistics import Summary, summarise
 REFERENCES = ("full", "projection")
 """The two methods that frame the others: everything trains, and nothing but the visual projection does.
 They, and every row under a control, are shown but not ranked."""
+
+EMBEDDED = "mini-"  # how embedded suites and backbones are named
 
 FAILURES = ("failed", "out-of-memory", "timed-out", "diverged", "incompatible")
 
@@ -55,7 +58,7 @@ class Entry:
     control: str
     cells: list[dict[str, Any]]  # rows of Run.cells, of every state
     scores: dict[str, TaskScore]  # by task; a task without a score is absent
-    average: Summary | None  # over seeds, of the mean over tasks; None unless all tasks are there
+    average: Summary | None  # over seeds, of the mean over the averaged tasks; None unless all of them are there
 
     @property
     def headline(self) -> str:
@@ -104,6 +107,7 @@ class Group:
     backbone: str
     scored_on: str  # "report", or "select": scores that compare learning rates and are no result
     tasks: tuple[TaskColumn, ...]
+    averaged: tuple[TaskColumn, ...]  # all, as in the papers; on an embedded suite those of `reports.averages`
     entries: tuple[Entry, ...]
     floors: dict[str, dict[str, float]]  # floor → task → raw fraction × scale
 
@@ -141,10 +145,13 @@ def _group(place: Any, cells: pd.DataFrame, scores: pd.DataFrame) -> Group:
     configurations: dict[str, list[dict[str, Any]]] = {}
     for cell in records(cells):
         configurations.setdefault(cell["label"], []).append(cell)
-    entries = [_entry(members, by_key, tasks) for members in configurations.values()]
-    shown = [entry for entry in entries if entry.done or entry.failure]
     suite, backbone, scored_on = place
-    return Group(suite, backbone, scored_on, tasks, tuple(sorted(shown, key=_order)), _floors(score_rows, tasks))
+    metrics = {task.metric for task in tasks}
+    averaged = tuple(t for t in tasks if not suite.startswith(EMBEDDED) or decides(t.metric, metrics))
+    aside = {task.name for task in tasks} - {task.name for task in averaged}
+    entries = [_entry(members, by_key, tasks, aside) for members in configurations.values()]
+    shown = sorted((entry for entry in entries if entry.done or entry.failure), key=_order)
+    return Group(suite, backbone, scored_on, tasks, averaged, tuple(shown), _floors(score_rows, tasks))
 
 
 def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskColumn, ...]:
@@ -170,7 +177,12 @@ def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskC
     )
 
 
-def _entry(cells: list[dict[str, Any]], by_key: dict[str, list[dict[str, Any]]], tasks: Sequence[TaskColumn]) -> Entry:
+def _entry(
+    cells: list[dict[str, Any]],
+    by_key: dict[str, list[dict[str, Any]]],
+    tasks: Sequence[TaskColumn],
+    aside: Collection[str],
+) -> Entry:
     done = [cell for cell in cells if cell["state"] == "done"]
     # A seed that finished replaces what is left of an earlier, unfinished trial of it.
     finished = {cell["seed"] for cell in done}
@@ -195,7 +207,7 @@ def _entry(cells: list[dict[str, Any]], by_key: dict[str, list[dict[str, Any]]],
         control=first["control"],
         cells=cells,
         scores=scores,
-        average=_average(done, by_key, first),
+        average=_average(done, by_key, first, aside),
     )
 
 
@@ -211,13 +223,16 @@ def _doubts(cell: dict[str, Any], row: dict[str, Any]) -> list[str]:
 
 
 def _average(
-    done: list[dict[str, Any]], by_key: dict[str, list[dict[str, Any]]], first: dict[str, Any]
+    done: list[dict[str, Any]],
+    by_key: dict[str, list[dict[str, Any]]],
+    first: dict[str, Any],
+    aside: Collection[str],
 ) -> Summary | None:
-    """Mean over seeds of the plain mean over the suite's tasks; a hole anywhere is a hole here."""
-    wanted = set(first["tasks"].split()) if present(first["tasks"]) else set()
+    """Mean over seeds of the plain mean over the suite's tasks but those ``aside``; a hole in them is a hole here."""
+    wanted = (set(first["tasks"].split()) if present(first["tasks"]) else set()) - set(aside)
     averages = []
     for cell in done:
-        rows = by_key.get(cell["key"], [])
+        rows = [row for row in by_key.get(cell["key"], []) if row["task"] not in aside]
         there = [row for row in rows if present(row["value"]) and row["higher_is_better"]]
         if not there or {row["task"] for row in there} != (wanted or {row["task"] for row in rows}):
             return None

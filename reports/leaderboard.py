@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from reports.entries import Entry, Group, TaskColumn, TaskScore
+from reports.entries import EMBEDDED, Entry, Group, TaskColumn, TaskScore
 from reports.formats import HOLE, decimal, plain, spread
 from reports.rates import COLUMN as RATE
 from reports.rates import rate_cell, rate_note
@@ -18,14 +18,13 @@ from reports.statistics import Summary
 from reports.table import Column, Mark, Row, Table, TableCell
 
 UNCOMPARABLE, NOT_BETTER, AT_FLOOR = "†", "‡", "§"
-EMBEDDED = "mini-"  # how embedded suites and backbones are named
 EMBEDDED_SUITE = "Embedded suite: a small measuring instrument, not comparable with published numbers."
 EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes alone, so scores on real data are low."
 
 
 def leaderboard(group: Group) -> Table:
     """Write the entries of a group as a table: method, updated %, learning rate, tasks, average, n."""
-    several = len(group.tasks) > 1
+    several = len(group.averaged) > 1
     # Learning rates compete within a method; no row of theirs is a result that could be best.
     ranked = group.scored_on == "report"
     marks = _marks(group) if ranked else {}
@@ -42,7 +41,7 @@ def leaderboard(group: Group) -> Table:
         *(Column(task.title, tooltip=f"{task.metric_title} on {task.split}, × {task.scale:g}") for task in group.tasks),
     ]
     if several:
-        columns.append(Column("Average", tooltip="plain mean over the tasks"))
+        columns.append(Column("Average", tooltip=f"plain mean over {_averaged(group)}"))
     columns.append(Column("n", tooltip="seeds"))
     return Table(
         f"leaderboard-{group.name}", group.title, tuple(columns), tuple(rows), tuple(_notes(group, bool(worse)))
@@ -77,7 +76,7 @@ def _row(entry: Entry, group: Group, several: bool, marks: dict[tuple[str, str],
         fewer = f"n = {score.summary.n}" if score.summary.n < len(entry.done) else ""
         cells.append(_score_cell(score.summary, mark, symbols, "; ".join(score.doubts), fewer))
     if several:
-        symbols = UNCOMPARABLE if entry.average and any(score.doubts for score in entry.scores.values()) else ""
+        symbols = UNCOMPARABLE if entry.average and _doubtful(entry, group) else ""
         cells.append(_score_cell(entry.average, marks.get((entry.label, "")), symbols))
     done, planned = len(entry.done), len(entry.cells)
     seeds = f"{done}" if done == planned else f"{done} of {planned}"
@@ -102,10 +101,24 @@ def _floor_row(name: str, values: dict[str, float], group: Group, several: bool)
     cells = [TableCell(f"{name} answer" if name == "majority" else name, name), TableCell(), TableCell()]
     cells += [TableCell(decimal(values.get(task.name)), values.get(task.name)) for task in group.tasks]
     if several:
-        whole = len(values) == len(group.tasks)
-        mean = sum(values.values()) / len(values) if whole else None
+        counted = [values[task.name] for task in group.averaged if task.name in values]
+        mean = sum(counted) / len(counted) if len(counted) == len(group.averaged) else None
         cells.append(TableCell(decimal(mean), mean))
     return Row((*cells, TableCell()), "floor")
+
+
+def _averaged(group: Group) -> str:
+    """What an average is over, in words."""
+    if len(group.averaged) == len(group.tasks):
+        return "the tasks, as in the papers" if not group.suite.startswith(EMBEDDED) else "the tasks"
+    aside = [task for task in group.tasks if task not in group.averaged]
+    metrics = dict.fromkeys(task.metric_title for task in aside)
+    return f"{', '.join(task.title for task in group.averaged)} (without {', '.join(metrics)}, which has another unit)"
+
+
+def _doubtful(entry: Entry, group: Group) -> bool:
+    """Whether a score in its average does not compare."""
+    return any(entry.scores[task.name].doubts for task in group.averaged if task.name in entry.scores)
 
 
 def _marks(group: Group) -> dict[tuple[str, str], Mark]:
@@ -125,7 +138,7 @@ def _marks(group: Group) -> dict[tuple[str, str], Mark]:
         sign = 1 if task.higher_is_better else -1
         _mark(marks, task.name, [(label, sign * score.summary.mean) for label, score in sound])
     averaged = [entry for entry in group.ranked if entry.average is not None]
-    sound_rows = [entry for entry in averaged if not any(score.doubts for score in entry.scores.values())] or averaged
+    sound_rows = [entry for entry in averaged if not _doubtful(entry, group)] or averaged
     _mark(marks, "", [(entry.label, entry.average.mean) for entry in sound_rows if entry.average is not None])
     return marks
 
@@ -163,10 +176,10 @@ def _notes(group: Group, worse: bool) -> list[str]:
         notes.append("One seed: differences between rows are not tested and may be chance.")
     else:
         notes.append("Mean ± sample standard deviation (n − 1) over n seeds; differences between rows are not tested.")
-    metrics = list(dict.fromkeys(task.metric_title for task in group.tasks))
-    if len(group.tasks) > 1:
+    metrics = list(dict.fromkeys(task.metric_title for task in group.averaged))
+    if len(group.averaged) > 1:
         mixed = f" It mixes {' and '.join(metrics)}, which have different units." if len(metrics) > 1 else ""
-        notes.append(f"Average: plain mean over the tasks, as in the papers; none where a task is missing.{mixed}")
+        notes.append(f"Average: plain mean over {_averaged(group)}; none where one of them is missing.{mixed}")
     if note := rate_note(group.entries):
         notes.append(note)
     doubts = list(dict.fromkeys(d for entry in group.entries for score in entry.scores.values() for d in score.doubts))

@@ -11,10 +11,10 @@ from reports.cards import task_cards
 from reports.columns import records
 from reports.cost import cost_tables
 from reports.coverage import coverage, every_cell, reasons, state_counts
-from reports.entries import Group, groups
+from reports.entries import EMBEDDED, Group, groups
 from reports.figures import Picture, quality_figure
 from reports.formats import literal, moment, plain, present, size
-from reports.leaderboard import EMBEDDED, EMBEDDED_SUITE, leaderboard
+from reports.leaderboard import EMBEDDED_SUITE, leaderboard
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run

@@ -19,7 +19,7 @@ TASKS = ("mini-vqa", "mini-caption")
 
 def cell(method: str, vqa: float | None, caption: float | None, **more) -> Synthetic:
     scores = {name: value for name, value in zip(TASKS, (vqa, caption), strict=True) if value is not None}
-    return Synthetic(method, scores, tasks=TASKS, **more)
+    return Synthetic(method, scores, tasks=TASKS, **{"suite": "photos"} | more)
 
 
 def board(folder) -> Table:
@@ -55,6 +55,22 @@ def test_one_seed_has_no_deviation_and_says_that_nothing_is_tested(run_of):
     table = board(run_of(cell("bitfit", 0.5, 1.0)))
     assert at(table, "bitfit", "VQA").text == "50.00"
     assert any(note.startswith("One seed: differences between rows are not tested") for note in table.notes)
+
+
+def test_an_embedded_suite_is_averaged_over_its_accuracies_with_captions_beside(run_of):
+    tasks = ("mini-vqa", "mini-gqa", "mini-caption")
+    table = board(
+        run_of(
+            Synthetic("bitfit", dict(zip(tasks, (0.5, 0.4, 3.0), strict=True)), tasks=tasks),
+            Synthetic("lora-single", dict(zip(tasks, (0.6, 0.5, 1.0), strict=True)), tasks=tasks),
+            Synthetic("adapter-single", {"mini-vqa": 0.6, "mini-gqa": 0.6}, tasks=tasks),
+            Synthetic("full", {"mini-vqa": 0.6, "mini-caption": 2.0}, tasks=tasks),
+        )
+    )
+    shown = {label: at(table, label, "Average").text for label in ("bitfit", "lora-single", "adapter-single", "full")}
+    assert shown == {"bitfit": "45.00", "lora-single": "55.00", "adapter-single": "60.00", "full": "–"}
+    assert [name_of(row) for row in table.rows][1:4] == ["adapter-single", "lora-single", "bitfit"]
+    assert any("without CIDEr" in note for note in table.notes)
 
 
 def test_a_missing_task_leaves_a_hole_and_no_average(run_of):
@@ -131,7 +147,9 @@ def test_selecting_on_the_reporting_split_is_marked(run_of):
 
 
 def test_a_failed_method_is_a_row_of_holes_with_its_state(run_of):
-    table = board(run_of(cell("full", 0.5, 1.0), Synthetic("compacter", state="out-of-memory", tasks=TASKS)))
+    table = board(
+        run_of(cell("full", 0.5, 1.0), Synthetic("compacter", state="out-of-memory", tasks=TASKS, suite="photos"))
+    )
     assert "out-of-memory" in at(table, "compacter", "Method").detail
     assert at(table, "compacter", "n").text == "0 of 1"
     assert at(table, "compacter", "VQA").value is None
@@ -218,7 +236,7 @@ def test_scores_of_the_selection_split_stand_apart_and_are_not_ranked(run_of):
     reporting, selection = groups(reports.load(folder))
     assert [entry.label for entry in reporting.entries] == ["bitfit"]
     table = leaderboard(selection)
-    assert table.title == "mini-image on mini-bart, selection split"
+    assert table.title == "photos on mini-bart, selection split"
     assert table.name != leaderboard(reporting).name
     assert all("selection split" in entry.label for entry in selection.entries)
     assert not any(cell.mark for row in table.rows for cell in row.cells)
