@@ -5,10 +5,11 @@ Layout of ``<data>/nlvr/``: ``train_official.parquet``, ``dev.parquet``, if pres
 number"), permutation (integer), sentence (text), label (boolean), directory (integer), image_file (text),
 image_png (bytes).
 
-The three boxes are one 400 x 100 picture, so an example has one image. Encoders take square pictures, so the boxes
-are laid out in two rows: squeezed into a square, shapes would be four times as tall as wide. Only permutation 0 of
-the six orders of the boxes is used. Selection takes whole cross-validation buckets (``directory``) of the training
-set, official labels only, and nothing of those buckets is trained on, so no sentence number is on both sides.
+The three boxes are one 400 x 100 picture, so an example has one image. Encoders take square pictures, so the boxes are
+laid out in two rows: squeezed into a square, shapes would be four times as tall as wide. Training reads every order of
+the boxes (``permutation``) that is there, selection and report the first one. Selection takes whole cross-validation
+buckets (``directory``) of the training set, official labels only, and nothing of those buckets is trained on, so no
+sentence number is on both sides.
 """
 
 from __future__ import annotations
@@ -29,11 +30,13 @@ from tasks.metrics.exact import METRIC, exact
 _OFFICIAL = "train_official.parquet"
 _DERIVED = "train_siblings_derived.parquet"
 _TEST = "test.parquet"
-_ROWS = {"permutation": 0}
+Rows = Mapping[str, Any] | None  # what the columns of the rows that count hold; None: every row counts
+_FIRST_ORDER: Rows = {"permutation": 0}
 _COLUMNS = {
     "identifier": "text",
     "sentence": "text",
     "label": "boolean",
+    "permutation": "integer",
     "directory": "integer",
     "image_file": "text",
 }
@@ -42,10 +45,10 @@ _COLUMNS = {
 class BoxImages(ParquetImages):
     """Pictures of three boxes, laid out in two rows."""
 
-    def __init__(self, name: str, files: Sequence[Path]) -> None:
-        """Remember the files; cached features of the same files shown as they are must not be taken."""
-        super().__init__(name, files, ("image_file", "text"), "image_png", _ROWS)
-        self.fingerprint += "-two-rows"
+    def __init__(self, name: str, files: Sequence[Path], rows: Rows = None) -> None:
+        """Remember the files; cached features of other rows, or of the files shown as they are, must not be taken."""
+        super().__init__(name, files, ("image_file", "text"), "image_png", rows)
+        self.fingerprint += "-two-rows" + ("" if rows else "-all-orders")
 
     def open(self, image_id: str) -> Image.Image:
         """Decode one picture and lay its boxes out."""
@@ -71,7 +74,7 @@ class Nlvr(FolderTask):
     """Judge one sentence about one picture: "true" or "false"."""
 
     name = "nlvr"
-    version = "2"
+    version = "3"
     prefix = "nlvr: "
     decoding = Decoding(choices=("true", "false"))
     target_limit = 10
@@ -112,15 +115,16 @@ class Nlvr(FolderTask):
             bibtex="suhr2017nlvr",
         )
 
-    def _table(self, path: Path) -> list[dict[str, Any]]:
-        return read_parquet(path, _COLUMNS, _ROWS).to_pylist()
+    def _table(self, path: Path, rows: Rows) -> list[dict[str, Any]]:
+        return read_parquet(path, _COLUMNS, rows).to_pylist()
 
     def read(self, role: Role) -> Iterable[Example]:
-        """One example per judgement, in the order of the files."""
+        """One example per judgement, and in training per order of the boxes; in the order of the files."""
+        wanted = None if role == "train" else _FIRST_ORDER
         if role == "report":
-            rows = self._table(self._report_file())
+            rows = self._table(self._report_file(), wanted)
         else:
-            official, *derived = (self._table(path) for path in self._train_files())
+            official, *derived = (self._table(path, wanted) for path in self._train_files())
             chosen = held_out((str(row["directory"]) for row in official), self.name)
             used = official if role == "select" else chain(official, *derived)
             rows = [row for row in used if (str(row["directory"]) in chosen) == (role == "select")]
@@ -129,7 +133,7 @@ class Nlvr(FolderTask):
     def _made(self, row: Mapping[str, Any]) -> Example:
         label = "true" if row["label"] else "false"
         return Example(
-            id=row["identifier"],
+            id=f"{row['identifier']}-{row['permutation']}",
             text=row["sentence"].strip(),
             images=(row["image_file"],),
             targets=(label,),
@@ -151,9 +155,10 @@ class Nlvr(FolderTask):
         return f"nlvr/{self._report_file().stem if role == 'report' else 'train'}"
 
     def open_images(self, role: Role) -> ImageSet:
-        """Pictures of permutation 0, by the name of their official file."""
-        files = [self._report_file()] if role == "report" else self._train_files()
-        return BoxImages(self.image_set_name(role), files)
+        """Pictures by the name of their official file."""
+        if role == "report":
+            return BoxImages(self.image_set_name(role), [self._report_file()], _FIRST_ORDER)
+        return BoxImages(self.image_set_name(role), self._train_files())
 
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Accuracy, and consistency over the pictures of a sentence (one order of the boxes each)."""

@@ -30,24 +30,24 @@ def bucket(example: Example) -> int:
 def test_whole_buckets_are_held_out_and_derived_labels_only_train(folder):
     task = nlvr(folder)
     train, select, report = (task.examples(role) for role in ("train", "select", "report"))
-    assert (len(train), len(select), len(report)) == (36 * 2, 4, 12)  # two of twenty buckets, two sentences each
+    assert (len(train), len(select), len(report)) == (36 * 2 * 2, 4, 12)  # two of twenty buckets, two sentences each
     assert not {bucket(e) for e in train} & {bucket(e) for e in select}
-    assert all(e.id.endswith("-0") for e in select)  # part 0 is official, part 1 derived
-    assert any(e.id.endswith("-1") for e in train)
+    assert all(e.id.endswith("-0-0") for e in select)  # part 0 is official, part 1 derived; then the order of boxes
+    assert {e.id.split("-", 1)[1] for e in train} == {"0-0", "0-1", "1-0", "1-1"}
     assert "weakly labelled" in task.card.splits["train"]
 
 
 def test_without_derived_labels(tmp_path):
     task = nlvr(write_nlvr(tmp_path, derived=False))
     assert task.missing() is None
-    assert len(task.examples("train")) == 36
+    assert len(task.examples("train")) == 36 * 2
     assert "weakly labelled" not in task.card.splits["train"]
 
 
 def test_an_example_is_one_picture_in_the_first_order_of_its_boxes(folder):
     task = nlvr(folder)
     example = task.examples("report")[0]
-    assert (example.id, example.images, example.cluster) == ("100-0", ("dev-100-0-0.png",), "100")
+    assert (example.id, example.images, example.cluster) == ("100-0-0", ("dev-100-0-0.png",), "100")
     assert example.targets in (("true",), ("false",))
     assert task.decoding.choices == ("true", "false")
     picture = task.images("report").open("dev-100-0-0.png")
@@ -120,7 +120,7 @@ def test_the_real_judgements(real_folder):
     task = Nlvr(real_folder("nlvr").parent)
     assert len(task.examples("report")) == 989
     assert 60 < len(task.examples("select")) < 140
-    assert len(task.examples("train")) > 2500
+    assert len(task.examples("train")) > 7500
     assert floors(task)["majority"] == pytest.approx(0.553, abs=0.0005)
 
 
