@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from reports.averages import CAPTIONS
 from reports.entries import EMBEDDED, Entry, Group, TaskColumn, TaskScore
 from reports.formats import HOLE, decimal, plain, spread
 from reports.rates import COLUMN as RATE
@@ -176,9 +177,10 @@ def _notes(group: Group, worse: bool) -> list[str]:
         notes.append("One seed: differences between rows are not tested and may be chance.")
     else:
         notes.append("Mean ± sample standard deviation (n − 1) over n seeds; differences between rows are not tested.")
-    metrics = list(dict.fromkeys(task.metric_title for task in group.averaged))
     if len(group.averaged) > 1:
-        mixed = f" It mixes {' and '.join(metrics)}, which have different units." if len(metrics) > 1 else ""
+        metrics = list(dict.fromkeys(task.metric_title for task in group.averaged))
+        mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1
+        mixed = f" It mixes {' and '.join(metrics)}, which have different units." if mixes else ""
         notes.append(f"Average: plain mean over {_averaged(group)}; none where one of them is missing.{mixed}")
     if note := rate_note(group.entries):
         notes.append(note)

@@ -56,7 +56,7 @@ class Score(Record):
     examples: int
     clusters: int
     comparable: bool = True  # False under a limit, or CIDEr over one image
-    floors: dict[str, float | None] = Field(default_factory=dict)  # "majority", "question-only": raw fractions
+    floors: dict[str, float | None] = Field(default_factory=dict)  # those of `tasks.floors`: raw fractions
     more: dict[str, float] = Field(default_factory=dict)  # further metrics, such as accuracy by question type
     select_value: float | None = None  # the same metric on the selection split
     summary: str = ""  # of the task: what goes in, what comes out

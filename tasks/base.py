@@ -121,6 +121,7 @@ class Task(ABC):
     loss: ClassVar[Literal["example", "weighted-example", "token"]] = "example"
     """example: mean over examples of the mean token loss; weighted-example: the same times the drawn target's
     weight (VQA); token: one mean over all tokens of the batch (captions)."""
+    offered: ClassVar[int] = 0  # choices that every example's text lists
     text_limit: ClassVar[int | None] = None  # tokens, special tokens included
     target_limit: ClassVar[int | None] = None
     batch_share: ClassVar[float] = 1.0  # batch size of this task relative to the suite's

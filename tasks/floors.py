@@ -7,6 +7,7 @@
 * ``question-only``: the heaviest training target among training examples with the same text; where the text
   is new, among those with the same first six words, then five, ... one; then the majority. None where no
   example has a text.
+* ``guessing``: one of the choices that are offered, drawn evenly. None where there are none.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tasks.base import Example, Task
 from tasks.metrics.constant_caption import ConstantCaption
 from tasks.targets import weighted_targets
 
-VERSION = "1"  # changes whenever the same examples could get other floors
+VERSION = "2"  # changes whenever the same examples could get other floors
 FIRST_WORDS = 6
 CANDIDATES = 4000
 IMAGES = 300
@@ -39,9 +40,12 @@ def floors(task: Task, report: Sequence[Example] | None = None) -> dict[str, flo
     result: dict[str, float | None] = {
         "majority": task.score(report, [constant] * len(report)).value,
         "question-only": None,
+        "guessing": None,
     }
     if any(example.text for example in (*train, *report)):
         result["question-only"] = task.score(report, _from_questions(train, report, constant)).value
+    if choices := task.offered or len(task.decoding.choices):
+        result["guessing"] = 1 / choices
     return result
 
 

@@ -1,7 +1,7 @@
 """The embedded tasks on scenes with twice the training examples: does a ranking of methods hold with more data?
 
-Scenes and pictures are those of the base tasks, every scene asked about twice; the splits that select and report hold
-the same examples.
+Scenes and pictures are those of the base tasks, asked about again in order when they run out; the splits that select
+and report hold the same examples.
 """
 
 from __future__ import annotations

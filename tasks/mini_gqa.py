@@ -200,7 +200,7 @@ class MiniGqa(MiniTask):
     counts: ClassVar = {"train": 3100, "select": 300, "report": 600}
 
     def examples(self, role: Role) -> Sequence[Example]:
-        """One question per scene."""
+        """One question per scene; when the scenes run out, they are asked about again in order."""
         made = []
         for index in range(self.counts[role]):
             scene = scenes(role)[index % len(scenes(role))]

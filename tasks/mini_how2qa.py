@@ -49,6 +49,7 @@ class MiniHow2qa(ChoiceTask):
     prefix = "how2qa: "
     title = "mini-how2qa"
     summary = "A question about a clip with spoken instructions and four choices, answered in words; accuracy."
+    offered = CHOICES
 
     def ask(self, clip: Clip, generator: random.Random) -> tuple[str, Question]:
         """A question of a kind drawn evenly; the choices are the shapes or colours first seen, and another."""

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from tasks.base import Decoding, Example, Role, Scored
+from tasks.base import Card, Decoding, Example, Role, Scored
 from tasks.metrics.consistency import consistency
 from tasks.metrics.exact import METRIC, exact
 from tasks.mini.task import MiniTask, scenes
@@ -122,6 +122,11 @@ class MiniNlvr(MiniTask):
     batch_share = 0.5
     counts: ClassVar = {"train": 2100, "select": 300, "report": 600}
 
+    @property
+    def card(self) -> Card:
+        """The task's card."""
+        return super().card.model_copy(update={"cluster": "square of two statements and two pairs of scenes"})
+
     def examples(self, role: Role) -> Sequence[Example]:
         """Four examples a time: two statements and two pairs, each statement true of one pair, false of the other."""
         return [example for index in range(self.counts[role] // 4) for example in self._square(role, index)]
@@ -143,7 +148,7 @@ class MiniNlvr(MiniTask):
                 targets=(answer,),
                 weights=(1.0,),
                 references=(answer,),
-                cluster=f"{index}-{number}",
+                cluster=f"{index}",
                 kind=kinds[number],
             )
             for number, (statement, true_of, false_of) in enumerate(
@@ -155,4 +160,5 @@ class MiniNlvr(MiniTask):
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Accuracy, and the share of statements with both pairs right (consistency)."""
         value, each = exact(predictions, [example.references for example in examples])
-        return Scored(value, each, {"consistency": consistency(each, [example.cluster for example in examples])})
+        statements = [f"{example.cluster}: {example.text}" for example in examples]
+        return Scored(value, each, {"consistency": consistency(each, statements)})

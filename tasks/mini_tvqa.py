@@ -71,6 +71,7 @@ class MiniTvqa(ChoiceTask):
     prefix = "tvqa: "
     title = "mini-tvqa"
     summary = "A question about a clip with subtitles and five choices, answered in words; accuracy."
+    offered = len(LABELS)
 
     def ask(self, clip: Clip, generator: random.Random) -> tuple[str, Question]:
         """A question of a kind drawn evenly."""

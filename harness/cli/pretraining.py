@@ -22,7 +22,7 @@ def pretrain(
         typer.Option(help="Learn English, and the tokenizer anew, from this JSON file of questions or captions."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    seed: Annotated[int, typer.Option(min=0, help="Of initialisation and dropout.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of initialisation and of every draw.")] = 0,
     precision: Annotated[
         Literal["float32", "bfloat16"],
         typer.Option(help="Of matrix products; bfloat16 is twice as fast where the processor computes in it."),

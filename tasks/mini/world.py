@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-VERSION = "2"  # changes whenever the same seed gives other scenes, pictures or words
+VERSION = "2"  # changes whenever the same seed gives other scenes or pictures; words are in each task's fingerprint
 
 SHAPES = ("circle", "square", "triangle", "star", "cross", "diamond")
 COLOURS = ("red", "green", "blue", "yellow", "purple", "orange", "black", "white")

@@ -127,7 +127,7 @@ def score(cell: Synthetic, task: str, value: float | None) -> Score:
         split=cell.split,
         select_split=cell.select_split,
         metric="cider" if caption else "accuracy",
-        metric_title="CIDEr" if caption else "accuracy",
+        metric_title="CIDEr" if caption else "VQA accuracy" if task.endswith("vqa") else "Accuracy",
         metric_version="1",
         value=value,
         examples=1000,

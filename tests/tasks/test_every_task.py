@@ -102,7 +102,7 @@ def test_perfect_predictions_reach_the_floors_and_empty_ones_score_nothing(task)
     assert len(best.per_example) == len(nothing.per_example) == len(examples)
     assert nothing.value == 0.0
     lower = floors(task)
-    assert set(lower) == {"majority", "question-only"}
+    assert set(lower) == {"majority", "question-only", "guessing"}
     assert all(floor is None or 0 <= floor <= best.value for floor in lower.values())
     assert lower["majority"] is not None and best.value > lower["majority"]
 

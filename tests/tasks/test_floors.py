@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from tasks import Card, Example, ImageSet, Metric, Scored, Task
+from tasks import Card, Decoding, Example, ImageSet, Metric, Scored, Task
 from tasks.floors import floors
 from tasks.metrics import cider as cider_metric
 from tasks.metrics.exact import METRIC as EXACT
@@ -82,7 +82,7 @@ def test_a_question_is_answered_by_its_twin_then_by_its_first_words_then_by_the_
 
 def test_targets_without_weights_count_one_each():
     train = [asked("q", "yes", "yes", "no", weights=()), asked("q", "no", weights=(0.5,))]
-    assert floors(Listed(train, [asked("q", "yes")])) == {"majority": 1.0, "question-only": 1.0}
+    assert floors(Listed(train, [asked("q", "yes")])) == {"majority": 1.0, "question-only": 1.0, "guessing": None}
 
 
 def test_only_the_given_examples_are_scored():
@@ -96,7 +96,11 @@ def test_a_tie_goes_to_the_first_in_the_alphabet():
 
 
 def test_a_task_without_texts_has_no_question_only_floor():
-    assert floors(Listed([asked("", "a")], [asked("", "a")])) == {"majority": 1.0, "question-only": None}
+    assert floors(Listed([asked("", "a")], [asked("", "a")])) == {
+        "majority": 1.0,
+        "question-only": None,
+        "guessing": None,
+    }
 
 
 def test_captions_take_the_training_caption_that_describes_most():
@@ -116,3 +120,14 @@ def test_ten_thousand_questions_take_less_than_two_seconds():
     start = time.perf_counter()
     floors(Listed(train, train))
     assert time.perf_counter() - start < 2
+
+
+def test_guessing_picks_one_of_the_choices_that_a_text_or_the_decoding_offers():
+    class Offering(Listed):
+        offered = 5
+
+    class Choosing(Listed):
+        decoding = Decoding(choices=("true", "false"))
+
+    found = [floors(kind([asked("q", "a")], [asked("q", "a")]))["guessing"] for kind in (Listed, Offering, Choosing)]
+    assert found == [None, 0.2, 0.5]

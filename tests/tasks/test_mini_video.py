@@ -7,8 +7,8 @@ from collections import Counter, defaultdict
 import pytest
 
 from tasks import Example, Task
-from tasks.mini.clip_words import FOODS, PEOPLE
-from tasks.mini.clips import Clip, pool
+from tasks.mini.clip_words import FOODS, PEOPLE, VERBS
+from tasks.mini.clips import FRAMES, Clip, pool
 from tasks.mini.words import place
 from tasks.mini_how2qa import MiniHow2qa
 from tasks.mini_tvc import MiniTvc
@@ -83,10 +83,13 @@ def test_true_answers_of_how2qa_hold_in_the_clip() -> None:
     for example in TRAIN["mini-how2qa"][:300]:
         actors = Clip.parse(example.images[0]).actors
         (actor,) = [actor for actor in actors if answer(example) in (actor.look.shape, actor.look.colour)]
-        if "stays" in example.subtitles:
-            assert actor.action == "stay"
-        elif "acts" in example.subtitles:
+        if example.kind == "deed":
+            assert example.subtitles == f"take the one that {VERBS[actor.action]}!"
+        elif example.kind == "turn":
             assert actor is actors["second" in example.subtitles]
+        else:
+            item = actor.at(0 if "start" in example.subtitles else FRAMES - 1)
+            assert item and f"at the {place(item)} at the" in example.subtitles
 
 
 @pytest.mark.parametrize("name", ["mini-tvc", "mini-yc2c"])
