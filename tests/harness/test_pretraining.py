@@ -30,7 +30,7 @@ from harness.pretraining.language import (
     relate,
 )
 from harness.pretraining.stages import JointStage, LanguageStage
-from tasks.mini.words import place
+from tasks.mini.words import SIZE_WORDS, THINGS, place
 from tasks.mini.world import part_of, pool, sample
 from tasks.mini_caption import PLAIN, STYLES
 from tasks.mini_gqa import ASKERS as GQA
@@ -67,8 +67,7 @@ def test_every_form_of_answer_is_learnt() -> None:
     assert any(" and " in caption(each, generator).answer for each in scenes)
 
 
-SAME = {"little": "small", "big": "large", "violet": "purple", "rhombus": "diamond"}
-GENERAL = ("shape", "object", "thing")  # nouns that every item fits
+SIZES = {word: size for size, words in SIZE_WORDS.items() for word in words}
 
 
 def test_subtitles_say_which_item_is_meant() -> None:
@@ -79,11 +78,9 @@ def test_subtitles_say_which_item_is_meant() -> None:
         meant = re.search(r"watch the (.*)!", question.text)
         attribute = re.search(r"what (\w+) is it", question.text)
         assert meant
-        words = [SAME.get(word, word) for word in meant[1].split()]
+        words = [SIZES.get(word, word) for word in meant[1].split()]
         (item,) = [
-            item
-            for item in scene.items
-            if all(word in (item.size, item.colour, item.shape, *GENERAL) for word in words)
+            item for item in scene.items if all(word in (item.size, item.colour, item.shape, *THINGS) for word in words)
         ]
         assert question.answer == (getattr(item, attribute[1]) if attribute else place(item))
         if "[Choices]" in question.text:
