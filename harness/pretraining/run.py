@@ -80,7 +80,7 @@ def pretrain(
         torch.manual_seed(seed)
         stage = build()
         steps = max(1, round(stage.steps * steps_share))
-        record["stages"][stage.name] = train(stage, steps, work, device, identity | more, report)
+        record["stages"][stage.name] = more | train(stage, steps, work, device, identity | more, report)
         return stage
 
     image = run(lambda: ImageStage(tokenizer))
