@@ -105,9 +105,12 @@ def test_published_figures_are_read_first_row_first():
 
 def test_a_loaded_configuration_is_what_counts():
     method = METHODS.get("adapter-single").configured("bart", "image-text", "bart-base")
-    config = BartConfig(**{**get("bart-base").config, "vocab_size": 50465, "encoder_layers": 1})
-    usual, shallow = counted("adapter-single"), count(method, get("bart-base"), "image-text", config=config)
-    assert shallow.added_at_inference == 20 * 148_320  # two sites less in each of five layers
-    assert usual.language_model - shallow.language_model == 5 * 7_087_872
-    config.encoder_layers = 6
-    assert count(method, get("bart-base"), "image-text", config=config) == usual
+    spec, usual = get("bart-base"), counted("adapter-single")
+    assert count(method, spec, "image-text", loaded=on_meta(spec, "image-text")) == usual
+    shallow = on_meta(replace(spec, config={**spec.config, "encoder_layers": 1}), "image-text", feature_width=768)
+    shallow.random_rows = 5
+    counts = count(method, spec, "image-text", loaded=shallow)
+    assert counts.added_at_inference == 20 * 148_320  # two sites less in each of five layers
+    assert usual.language_model - counts.language_model == 5 * 7_087_872
+    assert usual.visual_embedding - counts.visual_embedding == (2048 - 768) * 768
+    assert counts.stored == counts.trained + 5 * 768
