@@ -150,6 +150,9 @@ def _load_embedded(
 def _load_hub(spec: BackboneSpec, folder: Path, feature_width: int) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
     """A published checkpoint, with the tokens of VL-BART or VL-T5 added at the end of its vocabulary."""
     family = FAMILIES[spec.family]
+    found = _read_config(spec, folder).get("model_type")
+    if found != family.config.model_type:  # transformers would try all the same
+        raise RuntimeError(f"{CONFIG} is of model_type {found!r}, not {family.config.model_type!r}")
     tokenizer = load_tokenizer(folder / TOKENIZER)
     loaded: Any = family.model.from_pretrained(
         folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True

@@ -38,7 +38,7 @@ class JointT5(JointBackbone):
         return module
 
     def head(self, states: Tensor) -> Tensor:
-        """Tied checkpoints scale the states by width^-1/2 before the token table; v1.1 has a head of its own instead."""
+        """The token table on states scaled by width^-1/2; checkpoints of v1.1 have a table of their own and no scale."""
         if self.lm.config.scale_decoder_outputs:
             states = states * self.width**-0.5
         return self.lm.lm_head(states)
@@ -61,7 +61,10 @@ class JointT5(JointBackbone):
         return encoder.dropout(encoder.final_layer_norm(states))
 
     def site_table(self) -> list[Site]:
-        """Self-attention and feed-forward per encoder layer, cross-attention too in the decoder; x is read before its norm."""
+        """Self-attention and feed-forward per encoder layer, cross-attention too in the decoder.
+
+        A sub-layer starts with its norm, which therefore is the entry.
+        """
         sites = []
         for stack in ("encoder", "decoder"):
             for index, block in enumerate(getattr(self.lm, stack).block):

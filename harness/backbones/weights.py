@@ -76,7 +76,7 @@ def digest(path: Path) -> str:
 
 
 def load_tokenizer(path: Path) -> PreTrainedTokenizerFast:
-    """Read ``tokenizer.json``; it says where special tokens are put. BART and T5 call them the same; T5 has no ``<s>``."""
+    """Read ``tokenizer.json``, which says where special tokens are put; BART and T5 share names, T5 has no ``<s>``."""
     tokenizer = Tokenizer.from_file(str(path))
     here = {role: token for role, token in SPECIAL_TOKENS.items() if tokenizer.token_to_id(token) is not None}
     return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **here)

@@ -46,9 +46,7 @@ def bare(family: str = "bart") -> JointBackbone:
     """The backbone before any method; the same numbers at every call, biases and norms away from 0 and 1."""
     torch.manual_seed(1)
     classes = FAMILIES[family]
-    model = classes.joint(
-        classes.build(classes.config(**CONFIGS[family])), FEATURES, {"no_repeat_ngram_size": 0}
-    )
+    model = classes.joint(classes.build(classes.config(**CONFIGS[family])), FEATURES, {"no_repeat_ngram_size": 0})
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))

@@ -120,7 +120,8 @@ def reference_encoder(weights, inputs, prompts):
         if f"{dense}.wi.weight" in weights:
             u = relu(u @ weights[f"{dense}.wi.weight"].T)
         else:
-            u = gelu(u @ weights[f"{dense}.wi_0.weight"].T, approximate="tanh") * (u @ weights[f"{dense}.wi_1.weight"].T)
+            gate = gelu(u @ weights[f"{dense}.wi_0.weight"].T, approximate="tanh")
+            u = gate * (u @ weights[f"{dense}.wi_1.weight"].T)
         states = states + u @ weights[f"{dense}.wo.weight"].T
     return norm(weights["lm.encoder.final_layer_norm.weight"], states)
 
