@@ -38,7 +38,7 @@ class JointT5(JointBackbone):
         return module
 
     def head(self, states: Tensor) -> Tensor:
-        """The token table on states scaled by width^-1/2; checkpoints of v1.1 have a table of their own and no scale."""
+        """The token table on states times width^-1/2; checkpoints of v1.1 have a head of their own and no factor."""
         if self.lm.config.scale_decoder_outputs:
             states = states * self.width**-0.5
         return self.lm.lm_head(states)
