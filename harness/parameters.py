@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from copy import deepcopy
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PretrainedConfig
 
 from harness.backbones import BackboneSpec, JointBackbone, on_meta
 from harness.backbones.specs import FAMILIES
@@ -33,20 +31,20 @@ def count(
     kind: str,
     tasks: tuple[str, ...] | None = None,
     feature_width: int | None = None,
-    config: PretrainedConfig | None = None,
+    loaded: JointBackbone | None = None,
 ) -> Parameters:
     """Count on the meta device, without weights, in a fraction of a second.
 
     Parameters that are one object (BART's token table and output head) count once; the image encoder never
-    counts. ``language_model`` includes the token rows that VL-BART adds. ``added_at_inference`` is what stays
-    beside the backbone once the method has merged what it can. ``tasks`` and ``feature_width`` default to the
-    papers', ``config`` to the backbone's usual one; that of a loaded language model counts what was loaded.
+    counts. ``language_model`` includes the token rows that VL-BART and VL-T5 add. ``added_at_inference`` is what
+    stays beside the backbone once the method has merged what it can. ``tasks`` and ``feature_width`` default to the
+    papers', the shapes to the backbone's usual ones; those of a ``loaded`` one are counted as they were loaded.
 
     Raises:
         ValueError: the method cannot serve this backbone.
         UserError: the backbone serves no suites of this kind.
     """
-    model = on_meta(spec, kind, feature_width) if config is None else _like(spec, kind, feature_width, config)
+    model = on_meta(spec, kind, feature_width) if loaded is None else _like(loaded)
     with torch.device("meta"):
         language_model, visual = _numbers(model.lm.parameters()), _numbers(model.visual.parameters())
         own = set(_tensors(model))
@@ -113,12 +111,12 @@ def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor
     return tensors
 
 
-def _like(spec: BackboneSpec, kind: str, feature_width: int | None, config: PretrainedConfig) -> JointBackbone:
-    """The shapes of a backbone that was loaded, on the meta device; its added tokens are in its configuration."""
-    family = FAMILIES[spec.family]
+def _like(loaded: JointBackbone) -> JointBackbone:
+    """The shapes of a backbone that was loaded, before any method, on the meta device."""
     with torch.device("meta"):
-        model = family.joint(family.model(deepcopy(config)), feature_width or spec.feature_widths[kind])
-    model.random_rows = len(spec.added_tokens)
+        language_model = FAMILIES[loaded.family].build(loaded.lm.config)
+        model = type(loaded)(language_model, loaded.visual.feature_width)
+    model.random_rows = loaded.random_rows
     return model
 
 

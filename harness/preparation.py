@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +10,7 @@ import torch
 from harness import parameters
 from harness.backbones import registry
 from harness.backbones.joint import JointBackbone
-from harness.backbones.specs import BackboneSpec
+from harness.backbones.specs import FAMILIES, BackboneSpec
 from harness.backbones.vision import ImageEncoder, load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell
@@ -69,7 +68,7 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
     _compare(cell, "encoder", encoder.fingerprint, f"the weights of image encoder {encoder.name}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
     bench = _build(cell, options, spec, method, encoder.width, device)
-    counts = parameters.count(method, spec, cell.kind, cell.tasks, encoder.width, bench.model.lm.config)
+    counts = parameters.count(method, spec, cell.kind, cell.tasks, loaded=bench.model)
     store = Store(options.cache)
     reader = _Reader(cell, store, encoder, bench, progress)
     splits: dict[Role, list[TaskData]] = {}
@@ -101,7 +100,7 @@ def _build(
     loaded = registry.load(spec, feature_width, options.weights)
     _compare(cell, "backbone", loaded.fingerprint, f"the weights of {cell.backbone}")
     if cell.settings.control == "random-backbone":
-        _forget(loaded.model, feature_width)
+        _forget(loaded.model)
     if device.type == "cpu":
         loaded.model.lm.set_attn_implementation(attention())
     context = TaskContext(cell.tasks)
@@ -112,9 +111,9 @@ def _build(
     return Workbench(loaded.model.to(device), loaded.tokenizer, method, context, device, dtype)
 
 
-def _forget(model: JointBackbone, feature_width: int) -> None:
+def _forget(model: JointBackbone) -> None:
     """Draw all weights anew from torch's global generator, visual embedding included, as before pre-training."""
-    untrained = type(model)(type(model.lm)(deepcopy(model.lm.config)), feature_width)
+    untrained = type(model)(FAMILIES[model.family].build(model.lm.config), model.visual.feature_width)
     model.load_state_dict(untrained.state_dict())
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from pydantic import Field
 
 from methods.base import Method, Paper, TaskContext
@@ -11,10 +9,10 @@ from methods.sites import Backbone, unfreeze
 
 
 class BitFit(Method):
-    """Every parameter whose name contains "bias" trains: those of linear layers and of norms.
+    """Every bias vector of the language model trains: those of linear layers and of norms, as in VL-PET.
 
-    This is VL-PET's selection by name. T5 has no bias vectors; there the same rule finds the two tables of
-    relative position biases, as the published code does.
+    T5 has none, so it is refused: VL-PET's selection by name would find its two tables of relative position biases
+    there, which are no bias vectors.
     """
 
     name = "bitfit"
@@ -28,10 +26,15 @@ class BitFit(Method):
     )
     identity_at_start = True
     mergeable = True
-    presets: ClassVar = {"t5": {"learning_rate": 3e-3}}
 
     learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
 
     def attach(self, model: Backbone, context: TaskContext) -> None:
-        """Unfreeze the biases."""
+        """Unfreeze the biases.
+
+        Raises:
+            ValueError: the backbone has none.
+        """
+        if model.family == "t5":
+            raise ValueError("T5 has no bias vectors to train; they would have to be added")
         unfreeze(model, "bias")

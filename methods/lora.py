@@ -16,8 +16,8 @@ class SingleLora(PeftMethod):
     """y = W u + b + (α / r) B A dropout(u) on q and v of every attention block; one pair for all tasks.
 
     A starts from U(-1/√width, 1/√width) (kaiming-uniform with a = √5), B from zero. Cross-attention's q reads
-    the decoder, its v the encoder. Every parameter of the backbone whose name contains "bias" trains too, as
-    in VL-Adapter's code; norm weights stay frozen.
+    the decoder, its v the encoder. Every bias vector of the backbone trains too, as in VL-Adapter's code (T5 has
+    none); norm weights stay frozen. The rank on T5 is that of Ladder Side-Tuning's script.
     """
 
     name = "lora-single"
@@ -54,4 +54,5 @@ class SingleLora(PeftMethod):
     def attach(self, model: Backbone, context: TaskContext) -> None:
         """Inject A and B, then unfreeze the biases."""
         super().attach(model, context)
-        unfreeze(model, "bias")
+        if model.family == "bart":
+            unfreeze(model, "bias")

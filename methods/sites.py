@@ -26,7 +26,7 @@ class Site:
     kind: Literal["self_attn", "cross_attn", "ffn"]
     entry: nn.Module  # its first input is x, the residual stream (batch, length, width)
     exit: nn.Linear  # its output is f(x), before dropout and the residual sum
-    linears: Mapping[str, nn.Linear]  # by role: q k v o, or up down
+    linears: Mapping[str, nn.Linear]  # by role: q k v o, or up down, and gate in act(gate x) · up x
     attention: nn.Module | None = None
     heads: int = 0
 

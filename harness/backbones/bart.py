@@ -20,6 +20,11 @@ class JointBart(JointBackbone):
 
     family = "bart"
 
+    @property
+    def row_deviation(self) -> float:
+        """That of BART's own initialiser, 0.02."""
+        return self.lm.config.init_std
+
     def published_generation(self) -> Mapping[str, Any]:
         """Those of facebook/bart-base with the forced tokens of the papers' library (model-facts 3.3).
 

@@ -42,6 +42,11 @@ class JointBackbone(nn.Module, ABC):
         self.sites: tuple[Site, ...] = tuple(self.site_table())
         self.own_modules = tuple(self.modules())  # what is here before a method attaches
 
+    @property
+    @abstractmethod
+    def row_deviation(self) -> float:
+        """Standard deviation of the token rows that no checkpoint holds; their mean is 0."""
+
     @abstractmethod
     def published_generation(self) -> Mapping[str, Any]:
         """Settings of the published checkpoint's generation."""

@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from transformers import GenerationConfig, PreTrainedTokenizerFast
+from torch import Tensor
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import FAMILIES, SPECS, BackboneSpec
@@ -24,6 +25,7 @@ from harness.backbones.weights import CONFIG, TOKENIZER, WEIGHTS, WeightFiles, d
 from harness.errors import Unavailable, UserError, unknown
 
 FILES = (CONFIG, WEIGHTS, TOKENIZER)
+TOKEN_IDS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")  # that a configuration names
 ADDED_ROWS_SEED = 9595  # of the token rows that a hub backbone gains; the published code's default seed
 
 
@@ -67,10 +69,10 @@ def on_meta(spec: BackboneSpec, kind: str, feature_width: int | None = None) -> 
     family = FAMILIES[spec.family]
     values = dict(spec.config) if spec.embedded is None else _read_config(spec, spec.embedded)
     config = family.config(**values)
-    config.vocab_size += len(spec.added_tokens)
+    config.vocab_size += spec.added_rows
     with torch.device("meta"):
-        model = family.joint(family.model(config), feature_width or spec.feature_widths[kind], spec.generation)
-    model.random_rows = len(spec.added_tokens)
+        model = family.joint(family.build(config), feature_width or spec.feature_widths[kind], spec.generation)
+    model.random_rows = spec.added_rows
     return model
 
 
@@ -133,7 +135,7 @@ def _load_embedded(
 ) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
     """Everything is in one file, the pre-trained visual embedding too; tied tensors may be stored once."""
     family = FAMILIES[spec.family]
-    language_model = family.model(family.config(**_read_config(spec, folder)))
+    language_model = family.build(family.config(**_read_config(spec, folder)))
     model = family.joint(language_model, feature_width, spec.generation)
     stored = load_file(folder / WEIGHTS)
     result = model.load_state_dict(stored, strict=False)
@@ -146,8 +148,11 @@ def _load_embedded(
 
 
 def _load_hub(spec: BackboneSpec, folder: Path, feature_width: int) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
-    """A published checkpoint, with the tokens of VL-BART added at the end of its vocabulary."""
+    """A published checkpoint, with the tokens of VL-BART or VL-T5 added at the end of its vocabulary."""
     family = FAMILIES[spec.family]
+    found = _read_config(spec, folder).get("model_type")
+    if found != family.config.model_type:  # transformers would try all the same
+        raise RuntimeError(f"{CONFIG} is of model_type {found!r}, not {family.config.model_type!r}")
     tokenizer = load_tokenizer(folder / TOKENIZER)
     loaded: Any = family.model.from_pretrained(
         folder, use_safetensors=True, local_files_only=True, dtype=torch.float32, output_loading_info=True
@@ -157,18 +162,35 @@ def _load_hub(spec: BackboneSpec, folder: Path, feature_width: int) -> tuple[Joi
     if lost:
         raise RuntimeError(f"missing tensors: {sorted(lost)[:3]}")
     rows = language_model.config.vocab_size
-    tokenizer.add_tokens(list(spec.added_tokens), special_tokens=True)
-    if len(tokenizer) != rows + len(spec.added_tokens):
-        raise RuntimeError(f"{len(tokenizer)} tokens after adding {len(spec.added_tokens)} to {rows} rows")
-    language_model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    new_rows = language_model.get_parameter("model.shared.weight").detach()[rows:]
-    new_rows.normal_(std=language_model.config.init_std, generator=torch.Generator().manual_seed(ADDED_ROWS_SEED))
+    _add_tokens(tokenizer, language_model, spec.added_tokens)
     # Decoding follows the joint backbone alone: the checkpoint's own defaults (four beams, ...) go.
-    ids = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
-    language_model.generation_config = GenerationConfig(**{name: getattr(language_model.config, name) for name in ids})
+    ids = {name: getattr(language_model.config, name, None) for name in TOKEN_IDS}
+    if ids["decoder_start_token_id"] is None:
+        raise RuntimeError(f"{CONFIG} names no decoder_start_token_id")
+    language_model.generation_config = GenerationConfig(**ids)
     model = family.joint(language_model, feature_width, spec.generation)
-    model.random_rows = len(spec.added_tokens)
+    model.random_rows = max(len(tokenizer) - rows, 0)
+    new_rows: Tensor = language_model.get_input_embeddings().weight.detach()[rows:]
+    new_rows.normal_(std=model.row_deviation, generator=torch.Generator().manual_seed(ADDED_ROWS_SEED))
     return model, tokenizer
+
+
+def _add_tokens(tokenizer: PreTrainedTokenizerFast, language_model: PreTrainedModel, tokens: tuple[str, ...]) -> None:
+    """Append tokens to the vocabulary and give the table one row per token: T5's spare rows go to them first.
+
+    A head of its own gets the mean of its rows for new tokens, so that they are never the likeliest.
+    """
+    rows, known = language_model.config.vocab_size, len(tokenizer)
+    tokenizer.add_tokens(list(tokens), special_tokens=True)
+    if known > rows or len(tokenizer) != known + len(tokens):
+        raise RuntimeError(f"{len(tokenizer)} tokens after adding {len(tokens)} to {known}, which have {rows} rows")
+    # Resizing puts the token table into the head's place, unless the configuration says that it is not there.
+    tied = language_model.get_output_embeddings().weight is language_model.get_input_embeddings().weight
+    language_model.config.tie_word_embeddings = tied
+    language_model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    if not tied:
+        head = language_model.get_output_embeddings().weight.detach()
+        head[rows:] = head[:rows].mean(dim=0)
 
 
 def _fingerprint(folder: Path) -> str:

@@ -20,6 +20,7 @@ class VisualEmbedding(nn.Module):
 
     def __init__(self, feature_width: int, width: int, new_norm: Callable[[], nn.Module]) -> None:
         super().__init__()
+        self.feature_width = feature_width
         self.feature = nn.Sequential(nn.Linear(feature_width, width), new_norm())
         self.box = nn.Sequential(nn.Linear(5, width), new_norm())
         self.image_order = nn.Embedding(self.images, width)

@@ -12,12 +12,14 @@ from hashlib import file_digest
 from pathlib import Path
 
 from huggingface_hub import try_to_load_from_cache
+from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from harness.errors import Unavailable
 
 EMBEDDED = Path(__file__).parent / "embedded"  # what `python -m harness pretrain` writes
 CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+SPECIAL_TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>"}
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,10 @@ def digest(path: Path) -> str:
 
 
 def load_tokenizer(path: Path) -> PreTrainedTokenizerFast:
-    """Read ``tokenizer.json``. BART's special tokens have these names everywhere; the file says where they are put."""
-    return PreTrainedTokenizerFast(
-        tokenizer_file=str(path), bos_token="<s>", eos_token="</s>", pad_token="<pad>", unk_token="<unk>"
-    )
+    """Read ``tokenizer.json``, which says where special tokens are put; BART and T5 share names, T5 has no ``<s>``."""
+    tokenizer = Tokenizer.from_file(str(path))
+    here = {role: token for role, token in SPECIAL_TOKENS.items() if tokenizer.token_to_id(token) is not None}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, **here)
 
 
 @cache

@@ -54,7 +54,7 @@ def params(
     methods: flags.Methods = "all",
     backbones: Annotated[
         str, typer.Option("--backbones", "--backbone", help="Backbones: names or globs, comma-separated.")
-    ] = "bart-base",
+    ] = "bart-base,t5-base",
     suites: Annotated[
         str, typer.Option("--suites", "--suite", help="Suites of the table: names or globs, comma-separated.")
     ] = "",

@@ -160,6 +160,13 @@ def test_params_prints_the_documented_fields(capsys: Captured) -> None:
         assert capsys.readouterr().out.startswith(f"{'method' if sign == ',' else '| method'}")
 
 
+def test_params_are_of_the_papers_backbones_unless_others_are_named(capsys: Captured) -> None:
+    table = ["params", "--methods", "projection", "--suite", "image-text", "--json"]
+    for more, names in (([], ["bart-base", "t5-base"]), (["--backbone", "t5-*"], ["t5-base"])):
+        assert invoke([*table, *more]) == 0
+        assert [row["backbone"] for row in json.loads(capsys.readouterr().out)] == names
+
+
 PICKY = """
 from methods.base import Method
 

@@ -100,6 +100,34 @@ def test_adapter_starts_from_small_normal_weights_and_zero_biases():
     assert not any(part.bias.any() for pet in adapters for part in (pet.down, pet.up))
 
 
+def test_adapter_on_t5_stands_before_the_residual_sum_and_norms_stay_frozen(x):
+    model = prepared("adapter-single", family="t5", reduction_factor=4)
+    for stack, last in ((model.lm.encoder, 1), (model.lm.decoder, 2)):
+        layer = stack.block[1].layer[last]
+        dense = layer.DenseReluDense
+        u = layer.layer_norm.weight * x / (x.pow(2).mean(-1, keepdim=True) + 1e-6).sqrt()
+        h = (u @ dense.wi.weight.T).relu() @ dense.wo.weight.T
+        adapted = h + affine(dense.wo.pet.up, gelu_tanh(affine(dense.wo.pet.down, h)))
+        torch.testing.assert_close(layer(x), x + adapted, rtol=1e-5, atol=1e-5)  # T5's norm computes in float32
+    assert sum(hasattr(site.exit, "pet") for site in model.sites) == 2 * 2 + 2 * 3
+    assert {n.split(".")[-3] for n, p in model.lm.named_parameters() if p.requires_grad} == {"pet"}
+
+
+def test_adapter_on_t5_starts_from_torchs_defaults():
+    model, _, _ = build("adapter-single", family="t5")
+    for site in model.sites:
+        for part in (site.exit.pet.down, site.exit.pet.up):
+            bound = part.in_features**-0.5
+            assert 0.5 * bound < part.weight.abs().max().item() <= bound
+            assert part.bias.any()
+
+
+def test_lora_on_t5_trains_nothing_else_in_the_language_model():
+    model, _, _ = build("lora-single", family="t5")
+    trained = [n for n, p in model.lm.named_parameters() if p.requires_grad]
+    assert trained and all("lora_" in name for name in trained)
+
+
 def test_an_adapter_without_a_bottleneck_is_refused():
     build("adapter-single", reduction_factor=WIDTH)
     with pytest.raises(ValueError, match=rf"reduction_factor \({WIDTH + 1}\) leaves no bottleneck at width {WIDTH}"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_backbone import WIDTH, bare, batch
+from tiny_backbone import CONFIGS, WIDTH, bare, batch
 from torch import nn
 
 from methods import after, around, norms, prompt, unfreeze, unfreeze_norms
@@ -33,7 +33,9 @@ def run(model):
     return model.encode(**inputs)[0].last_hidden_state
 
 
-def test_every_residual_sublayer_is_listed_once(model):
+@pytest.mark.parametrize("family", CONFIGS)
+def test_every_residual_sublayer_is_listed_once(family):
+    model = bare(family)
     places = [(site.stack, site.layer, site.kind) for site in model.sites]
     encoder = [("encoder", i, kind) for i in range(2) for kind in ("self_attn", "ffn")]
     decoder = [("decoder", i, kind) for i in range(2) for kind in ("self_attn", "cross_attn", "ffn")]
@@ -69,6 +71,20 @@ def test_around_sees_the_residual_stream_and_the_sublayers_output(model):
     torch.testing.assert_close(out, layer.final_layer_norm(seen_x))  # f(x) was replaced by zero
 
 
+def test_around_sees_t5s_residual_stream_before_its_norm():
+    model = bare("t5").eval()
+    layer, site = model.lm.encoder.block[0].layer[1], model.sites[1]
+    recorder = Recorder(0.25)
+    around(site, recorder)
+    x = torch.randn(2, 3, WIDTH)
+    out = layer(x)
+    seen_x, seen_y = recorder.seen[0]
+    assert seen_x is x
+    inner = site.linears["up"](layer.layer_norm(x)).relu()
+    torch.testing.assert_close(seen_y, nn.functional.linear(inner, site.linears["down"].weight))
+    torch.testing.assert_close(out, x + 0.25)
+
+
 def test_a_broken_off_pass_leaves_nothing_behind(model):
     def fail(*_):
         raise RuntimeError("stop")
@@ -85,6 +101,12 @@ def test_a_broken_off_pass_leaves_nothing_behind(model):
 def test_attached_modules_are_children_of_what_they_follow(model):
     around(model.sites[0], nn.Bilinear(1, 1, 1))
     assert "model.encoder.layers.0.self_attn.out_proj.pet.weight" in dict(model.lm.named_parameters())
+
+
+def test_attached_modules_are_found_by_name_in_t5():
+    model = bare("t5")
+    around(model.sites[-1], nn.Bilinear(1, 1, 1))
+    assert "decoder.block.1.layer.2.DenseReluDense.wo.pet.weight" in dict(model.lm.named_parameters())
 
 
 @pytest.mark.parametrize("second", [after, around])
@@ -125,3 +147,6 @@ def test_unfreeze_norms_reaches_all_of_them(model):
     unfreeze_norms(model)
     assert len(norms(model)) == 12
     assert sum(p.numel() for p in model.lm.parameters() if p.requires_grad) == 12 * 2 * WIDTH
+    t5 = bare("t5")
+    unfreeze_norms(t5)
+    assert sum(p.numel() for p in t5.lm.parameters() if p.requires_grad) == 12 * WIDTH  # no biases

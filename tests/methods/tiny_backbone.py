@@ -1,13 +1,13 @@
-"""A random VL-BART of a few thousand parameters, without dropout, and batches for it."""
+"""A random VL-BART and a random VL-T5 of a few thousand parameters, without dropout, and batches for them."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-from transformers import BartConfig, BartForConditionalGeneration
 
 from harness import plugins
-from harness.backbones.bart import JointBart
+from harness.backbones import JointBackbone
+from harness.backbones.specs import FAMILIES
 from methods import Method, TaskContext
 
 TASKS = ("vqa", "nlvr")
@@ -16,36 +16,53 @@ WIDTH, FEATURES, VOCABULARY = 32, 12, 99
 Batch = dict[str, Tensor]
 
 
-def bare() -> JointBart:
+CONFIGS = {
+    "bart": {
+        "vocab_size": VOCABULARY,
+        "d_model": WIDTH,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 48,
+        "decoder_ffn_dim": 48,
+        "max_position_embeddings": 64,
+        "dropout": 0.0,
+    },
+    "t5": {
+        "vocab_size": VOCABULARY,
+        "d_model": WIDTH,
+        "d_kv": 8,
+        "d_ff": 48,
+        "num_layers": 2,
+        "num_heads": 4,
+        "dropout_rate": 0.0,
+        "decoder_start_token_id": 0,
+    },
+}
+
+
+def bare(family: str = "bart") -> JointBackbone:
     """The backbone before any method; the same numbers at every call, biases and norms away from 0 and 1."""
     torch.manual_seed(1)
-    config = BartConfig(
-        vocab_size=VOCABULARY,
-        d_model=WIDTH,
-        encoder_layers=2,
-        decoder_layers=2,
-        encoder_attention_heads=4,
-        decoder_attention_heads=4,
-        encoder_ffn_dim=48,
-        decoder_ffn_dim=48,
-        max_position_embeddings=64,
-        dropout=0.0,
-    )
-    model = JointBart(BartForConditionalGeneration(config), FEATURES, {"no_repeat_ngram_size": 0})
+    classes = FAMILIES[family]
+    model = classes.joint(classes.build(classes.config(**CONFIGS[family])), FEATURES, {"no_repeat_ngram_size": 0})
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn_like(parameter))
     return model
 
 
-def configured(name: str, **overrides: object) -> Method:
+def configured(name: str, family: str = "bart", **overrides: object) -> Method:
     """A method with the sizes of the embedded backbone."""
-    return METHODS.get(name).configured("bart", "image-text", "mini-bart", overrides)
+    return METHODS.get(name).configured(family, "image-text", "mini-bart", overrides)
 
 
-def build(name: str, seed: int = 0, **overrides: object) -> tuple[JointBart, TaskContext, Method]:
+def build(
+    name: str, seed: int = 0, family: str = "bart", **overrides: object
+) -> tuple[JointBackbone, TaskContext, Method]:
     """The backbone with a method attached; ``seed`` draws the method's own parameters."""
-    model, context, method = bare(), TaskContext(TASKS), configured(name, **overrides)
+    model, context, method = bare(family), TaskContext(TASKS), configured(name, family, **overrides)
     torch.manual_seed(seed)
     method.attach(model, context)
     return model, context, method
@@ -65,13 +82,13 @@ def batch() -> Batch:
     }
 
 
-def loss_of(model: JointBart) -> Tensor:
+def loss_of(model: JointBackbone) -> Tensor:
     """Token cross-entropy of `batch`."""
     inputs = batch()
     return torch.nn.functional.cross_entropy(model(**inputs).flatten(0, 1), inputs["labels"].flatten())
 
 
-def learn(model: JointBart, context: TaskContext, steps: int = 3) -> None:
+def learn(model: JointBackbone, context: TaskContext, steps: int = 3) -> None:
     """Take a few large optimiser steps on every task."""
     optimiser = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], 0.02)
     model.train()
