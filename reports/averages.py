@@ -34,7 +34,7 @@ def decides(metric: str, metrics: Collection[str]) -> bool:
 def deciding(scores: pd.DataFrame) -> pd.DataFrame:
     """The rows of one embedded suite's scores that an average is over: its accuracies, or all where it has none."""
     metrics = set(scores["metric"])
-    return scores[[decides(metric, metrics) for metric in scores["metric"]]]
+    return scores[scores["metric"].isin([metric for metric in metrics if decides(metric, metrics)])]
 
 
 class Averages:
