@@ -8,8 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from harness.backbones import BackboneSpec, JointBackbone, on_meta
-from harness.backbones.specs import FAMILIES
+from harness.backbones import BackboneSpec, JointBackbone, on_meta, untrained
 from methods import Method, TaskContext
 from reports.published_numbers import updated_percent
 from reports.record import Parameters
@@ -44,8 +43,8 @@ def count(
         ValueError: the method cannot serve this backbone.
         UserError: the backbone serves no suites of this kind.
     """
-    model = on_meta(spec, kind, feature_width) if loaded is None else _like(loaded)
     with torch.device("meta"):
+        model = on_meta(spec, kind, feature_width) if loaded is None else untrained(loaded)
         language_model, visual = _numbers(model.lm.parameters()), _numbers(model.visual.parameters())
         own = set(_tensors(model))
         method.attach(model, TaskContext(tasks or TASKS[kind]))
@@ -109,15 +108,6 @@ def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor
     if rows and not tokens.requires_grad:
         tensors[ROWS] = tokens.detach()[-rows:]
     return tensors
-
-
-def _like(loaded: JointBackbone) -> JointBackbone:
-    """The shapes of a backbone that was loaded, before any method, on the meta device."""
-    with torch.device("meta"):
-        language_model = FAMILIES[loaded.family].build(loaded.lm.config)
-        model = type(loaded)(language_model, loaded.visual.feature_width)
-    model.random_rows = loaded.random_rows
-    return model
 
 
 def _row(method: type[Method], spec: BackboneSpec, kind: str) -> dict[str, Any]:

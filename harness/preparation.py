@@ -10,7 +10,7 @@ import torch
 from harness import parameters
 from harness.backbones import registry
 from harness.backbones.joint import JointBackbone
-from harness.backbones.specs import FAMILIES, BackboneSpec
+from harness.backbones.specs import BackboneSpec
 from harness.backbones.vision import ImageEncoder, load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell
@@ -113,8 +113,7 @@ def _build(
 
 def _forget(model: JointBackbone) -> None:
     """Draw all weights anew from torch's global generator, visual embedding included, as before pre-training."""
-    untrained = type(model)(FAMILIES[model.family].build(model.lm.config), model.visual.feature_width)
-    model.load_state_dict(untrained.state_dict())
+    model.load_state_dict(registry.untrained(model).state_dict())
 
 
 class _Reader:

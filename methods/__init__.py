@@ -1,7 +1,7 @@
 """Tuning methods: one file each. A new method is a file in this folder that defines a `Method`."""
 
 from methods.base import Method, Paper, TaskContext
-from methods.sites import Backbone, Site, after, around, norms, prompt, unfreeze, unfreeze_norms
+from methods.sites import Backbone, Site, after, around, norms, prompt, unfreeze, unfreeze_biases, unfreeze_norms
 
 __all__ = [
     "Backbone",
@@ -14,5 +14,6 @@ __all__ = [
     "norms",
     "prompt",
     "unfreeze",
+    "unfreeze_biases",
     "unfreeze_norms",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 
 from methods.base import Method, Paper, TaskContext
-from methods.sites import Backbone, unfreeze
+from methods.sites import Backbone, unfreeze_biases
 
 
 class BitFit(Method):
@@ -35,6 +35,5 @@ class BitFit(Method):
         Raises:
             ValueError: the backbone has none.
         """
-        if model.family == "t5":
-            raise ValueError("T5 has no bias vectors to train; they would have to be added")
-        unfreeze(model, "bias")
+        if not unfreeze_biases(model):
+            raise ValueError(f"{model.family.upper()} has no bias vectors to train; they would have to be added")

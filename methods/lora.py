@@ -9,7 +9,7 @@ from pydantic import Field
 
 from methods.base import Paper, TaskContext
 from methods.peft_bridge import PeftMethod, linear_names
-from methods.sites import Backbone, unfreeze
+from methods.sites import Backbone, unfreeze_biases
 
 
 class SingleLora(PeftMethod):
@@ -54,5 +54,4 @@ class SingleLora(PeftMethod):
     def attach(self, model: Backbone, context: TaskContext) -> None:
         """Inject A and B, then unfreeze the biases."""
         super().attach(model, context)
-        if model.family == "bart":
-            unfreeze(model, "bias")
+        unfreeze_biases(model)

@@ -125,6 +125,17 @@ def unfreeze(model: Backbone, pattern: str) -> int:
     return sum(parameter.numel() for parameter in hits)
 
 
+def unfreeze_biases(model: Backbone) -> int:
+    """Let every bias vector of the language model train; return how many there are: none in T5.
+
+    T5's tables of relative position biases are no bias vectors.
+    """
+    found = [parameter for name, parameter in model.lm.named_parameters() if name.endswith(".bias")]
+    for parameter in found:
+        parameter.requires_grad_(True)
+    return len(found)
+
+
 def norms(model: Backbone) -> list[nn.Module]:
     """All normalisation layers of the language model: encoder, decoder and embedding norms."""
     return [m for m in model.lm.modules() if isinstance(m, nn.LayerNorm | nn.RMSNorm) or "Norm" in type(m).__name__]

@@ -1,7 +1,7 @@
 """Backbones: encoder-decoder language models that read text and visual features."""
 
 from harness.backbones.joint import JointBackbone
-from harness.backbones.registry import LoadedBackbone, fingerprint, get, known, load, missing, on_meta
+from harness.backbones.registry import LoadedBackbone, fingerprint, get, known, load, missing, on_meta, untrained
 from harness.backbones.specs import SPECS, BackboneSpec
 
 __all__ = [
@@ -15,4 +15,5 @@ __all__ = [
     "load",
     "missing",
     "on_meta",
+    "untrained",
 ]

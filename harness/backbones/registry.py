@@ -76,6 +76,13 @@ def on_meta(spec: BackboneSpec, kind: str, feature_width: int | None = None) -> 
     return model
 
 
+def untrained(model: JointBackbone) -> JointBackbone:
+    """A backbone of the same shape with weights drawn from torch's global generator, without a method."""
+    built = type(model)(FAMILIES[model.family].build(model.lm.config), model.visual.feature_width)
+    built.random_rows = model.random_rows
+    return built
+
+
 def missing(spec: BackboneSpec, weights: Path | None = None) -> str | None:
     """Return None if the weights are on this machine, else one sentence: what is missing, how to get it.
 

@@ -116,6 +116,8 @@ T5_BASE = {
 VL_T5_TOKENS = tuple(f"<vis_extra_id_{i}>" for i in reversed(range(100)))
 VL_BART_TOKENS = (*(f"<extra_id_{i}>" for i in reversed(range(100))), *VL_T5_TOKENS)
 
+PAPERS_FEATURES = {"image-text": 2048, "video-text": 512}  # widths of CLIP's, in VL-Adapter
+
 MINI_BART = BackboneSpec(
     name="mini-bart",
     title="mini-BART (embedded)",
@@ -142,7 +144,7 @@ SPECS: Mapping[str, BackboneSpec] = {
             title="VL-BART (BART-base)",
             family="bart",
             encoder="clip-vit-b32",
-            feature_widths={"image-text": 2048, "video-text": 512},
+            feature_widths=PAPERS_FEATURES,
             config=BART_BASE,
             hub="facebook/bart-base",
             added_tokens=VL_BART_TOKENS,
@@ -152,7 +154,7 @@ SPECS: Mapping[str, BackboneSpec] = {
             title="VL-T5 (T5-base)",
             family="t5",
             encoder="clip-vit-b32",
-            feature_widths={"image-text": 2048, "video-text": 512},
+            feature_widths=PAPERS_FEATURES,
             config=T5_BASE,
             hub="google-t5/t5-base",
             added_tokens=VL_T5_TOKENS,

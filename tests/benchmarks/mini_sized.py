@@ -9,7 +9,7 @@ import torch
 from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTokenizerFast
 
 from harness.backbones.bart import JointBart
-from harness.backbones.specs import EMBEDDED
+from harness.backbones.weights import EMBEDDED, TOKENIZER, load_tokenizer
 from harness.data import Mixture, TaskData
 from harness.features import Features
 from harness.plugins import find_methods, find_tasks
@@ -26,13 +26,7 @@ EXAMPLES = 160  # per task
 
 def tokenizer() -> PreTrainedTokenizerFast:
     """The embedded backbone's own."""
-    return PreTrainedTokenizerFast(
-        tokenizer_file=str(EMBEDDED / "mini-bart" / "tokenizer.json"),
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        unk_token="<unk>",
-    )
+    return load_tokenizer(EMBEDDED / "mini-bart" / TOKENIZER)
 
 
 def bench(method_name: str, vocabulary: int) -> Workbench:

@@ -37,15 +37,6 @@ def model():
     return built.double().eval()
 
 
-@pytest.fixture
-def inputs():
-    random = torch.Generator().manual_seed(2)
-    ids = torch.randint(4, VOCABULARY, (3, 7), generator=random)
-    ids[0, 4:] = PAD
-    features = torch.randn(3, 2, 5, FEATURES, generator=random, dtype=torch.float64)
-    return {"ids": ids, "mask": (ids != PAD).long(), "features": features}
-
-
 def encoder_input(model, inputs):
     """What the first encoder layer reads, (b, s, width)."""
     seen = []

@@ -34,9 +34,8 @@ def model(request):
         relative_attention_max_distance=16,
         feed_forward_proj=request.param,
         decoder_start_token_id=PAD,
-        tie_word_embeddings=request.param == "relu",
     )
-    config.tie_word_embeddings = request.param == "relu"
+    config.tie_word_embeddings = request.param == "relu"  # given above, transformers would set it to True
     built = JointT5(FAMILIES["t5"].build(config), FEATURES)
     with torch.no_grad():  # away from unit norms and small position biases, so that none goes unnoticed
         for parameter in built.parameters():
@@ -44,15 +43,6 @@ def model(request):
         for stack in (built.lm.encoder, built.lm.decoder):
             stack.block[0].layer[0].SelfAttention.relative_attention_bias.weight.normal_()
     return built.double().eval()
-
-
-@pytest.fixture
-def inputs():
-    random = torch.Generator().manual_seed(2)
-    ids = torch.randint(4, VOCABULARY, (3, 7), generator=random)
-    ids[0, 4:] = PAD
-    features = torch.randn(3, 2, 5, FEATURES, generator=random, dtype=torch.float64)
-    return {"ids": ids, "mask": (ids != PAD).long(), "features": features}
 
 
 class Constant(nn.Module):
