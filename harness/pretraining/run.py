@@ -22,7 +22,7 @@ from harness.errors import UserError
 from harness.exclusive import Machine
 from harness.pretraining.image import ImageStage
 from harness.pretraining.stage import Stage
-from harness.pretraining.stages import JointStage, LanguageStage
+from harness.pretraining.stages import BoxStage, JointStage, LanguageStage
 from harness.pretraining.tokeniser import english_strings, train_tokenizer
 from harness.run_folder import make_folder, write_atomically
 
@@ -67,7 +67,7 @@ def pretrain(
     for name in ("mini-clip", "mini-bart-text", "mini-bart"):
         make_folder(staged / name)
         make_folder(output / name)
-    record: dict[str, Any] = {"seed": seed, "precision": precision, "environment": environment(), "stages": {}}
+    record: dict[str, Any] = {"seed": seed, "stages": {}}
     texts = [text for path in english for text in english_strings(path)]
     tokenizer_text = _tokenizer_text(english, texts, output, record)
     write_atomically(staged / TOKENIZER, tokenizer_text)
@@ -91,14 +91,15 @@ def pretrain(
         with torch.no_grad(), torch.autocast(pixels.device.type, enabled=False):  # as the features of tasks
             return patch_features(image.vision.eval(), pixels)
 
-    def continued() -> Stage:
-        stage = JointStage(tokenizer, encode, sentences)
-        stage.model.load_state_dict(language.model.state_dict())
+    def continued(kind: type[JointStage], previous: Stage) -> JointStage:
+        stage = kind(tokenizer, encode, sentences)
+        stage.model.load_state_dict(previous.model.state_dict())
         return stage
 
-    joint = run(continued, sentences=len(sentences))
+    joint = run(lambda: continued(JointStage, language), sentences=len(sentences))
+    last = run(lambda: continued(BoxStage, joint), sentences=len(sentences))
     image.vision.save_pretrained(staged / "mini-clip")
-    for stage, name in ((language, "mini-bart-text"), (joint, "mini-bart")):
+    for stage, name in ((language, "mini-bart-text"), (last, "mini-bart")):
         assert isinstance(stage, LanguageStage)
         save_language(stage, staged / name)
         write_atomically(staged / name / "tokenizer.json", tokenizer_text)
@@ -155,6 +156,8 @@ def train(
         held_out = {kind: round(value, 4) for kind, value in stage.held_out().items()}
     report(f"{stage.name}: held out {held_out}")
     return {
+        "environment": environment(),
+        "precision": identity["precision"],
         "steps": steps,
         "batch_size": stage.batch_size,
         "learning_rate": stage.learning_rate,

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import torch
@@ -16,6 +17,7 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 from harness.backbones.bart import JointBart
 from harness.backbones.vision import GRID
 from harness.features import pool_frames
+from harness.pretraining import boxes
 from harness.pretraining.language import (
     about_one,
     account,
@@ -39,9 +41,11 @@ from tasks.mini.clips import sample as sample_clip
 from tasks.mini.drawing import draw
 from tasks.mini.words import Question
 from tasks.mini.world import Part, Scene, pool, sample
+from tasks.nlvr import in_two_rows
 
 SCENES = 50_000  # whose features the joint stage keeps in memory, half a gigabyte
 CLIPS = 8_000  # likewise, an eighth of a gigabyte
+BOXES = 20_000  # likewise, a fifth of a gigabyte
 ENGLISH_EVERY = 8  # steps from one batch of English sentences to the next, where there are any
 
 Thing = TypeVar("Thing")
@@ -52,7 +56,7 @@ class Lesson:
     """An exercise, and what is shown with it."""
 
     exercise: Callable[[Any, random.Random], Question]
-    subject: Literal["scene", "pair", "clip", "nothing"] = "scene"
+    subject: Literal["scene", "pair", "clip", "boxes", "nothing"] = "scene"
 
 
 class LanguageStage(Stage):
@@ -186,6 +190,12 @@ class JointStage(LanguageStage):
         """The clips of pre-training with their features, encoded once."""
         return Album(clip_pool("pretraining", CLIPS), self.clip_features)
 
+    @cached_property
+    def box_album(self) -> Album[boxes.Boxes]:
+        """The boxes of pre-training with their features, encoded once."""
+        generator = random.Random("pretraining/boxes")
+        return Album([boxes.sample(generator) for _ in range(BOXES)], self.box_features)
+
     def scene_features(self, scenes: Sequence[Scene]) -> Tensor:
         """Patches of scenes: (n, 36, width)."""
         return self._encode(self.pixels([draw(scene) for scene in scenes]))
@@ -197,6 +207,10 @@ class JointStage(LanguageStage):
         patches = self._encode(self.pixels([draw(*frame) for frame in number]))
         return pool_frames(patches[[number[frame] for frame in shown]], FRAMES)
 
+    def box_features(self, things: Sequence[boxes.Boxes]) -> Tensor:
+        """Patches of pictures of boxes, laid out as the task NLVR shows them: (n, 36, width)."""
+        return self._encode(self.pixels([in_two_rows(boxes.draw(each)) for each in things]))
+
     def batch(self, step: int, part: Part) -> tuple[Tensor, list[Question]]:
         """Features (n, images, tokens, width) and exercises of a step."""
         generator = random.Random(f"pretraining/{self.name}/{part}/{step}")
@@ -206,6 +220,9 @@ class JointStage(LanguageStage):
         if lesson.subject == "clip":
             things, features = self._clips(generator, part)
             return features[:, None], [lesson.exercise(clip, generator) for clip in things]
+        if lesson.subject == "boxes":
+            shown, features = self._boxes(generator, part)
+            return features[:, None], [lesson.exercise(each, generator) for each in shown]
         images = 2 if lesson.subject == "pair" else 1
         scenes, features = self._scenes(generator, part, self.batch_size * images)
         features = features.unflatten(0, (-1, images))
@@ -229,6 +246,35 @@ class JointStage(LanguageStage):
             return drawn, features.to(self.device).float()
         drawn = [sample_clip(generator, part) for _ in range(self.batch_size)]
         return drawn, self.clip_features(drawn)
+
+    def _boxes(self, generator: random.Random, part: Part) -> tuple[list[boxes.Boxes], Tensor]:
+        if part == "pretraining":
+            drawn, features = self.box_album.draw(generator, self.batch_size)
+            return drawn, features.to(self.device).float()
+        drawn = [boxes.sample(generator) for _ in range(self.batch_size)]
+        return drawn, self.box_features(drawn)
+
+
+def _alternate(familiar: Sequence[Lesson], new: Sequence[Lesson]) -> tuple[Lesson, ...]:
+    """A new lesson after each familiar one, as long as there are any."""
+    return tuple(lesson for pair in zip_longest(familiar, new) for lesson in pair if lesson)
+
+
+class BoxStage(JointStage):
+    """Boxes with many small shapes, told, counted and judged; the joint stage's lessons go on beside them.
+
+    Without it the model learns nothing from NLVR's few sentences: it never left chance.
+    """
+
+    name = "boxes"
+    steps = 3000
+    held_out_batches = 25
+    learning_rate = 5e-4
+    matrix_learning_rate = 2e-3
+    cycle = _alternate(
+        JointStage.cycle,
+        [Lesson(each, "boxes") for each in (boxes.judge, boxes.tell, boxes.judge, boxes.count) * 3][:11],
+    )  # 25, an odd number, so that English takes the place of every lesson in turn
 
 
 class Album(Generic[Thing]):
