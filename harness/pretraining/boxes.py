@@ -7,8 +7,9 @@ asks about boxes; the task nlvr does, with sentences of people.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from PIL import Image, ImageDraw
 
@@ -207,7 +208,7 @@ def _there(boxes: Boxes, generator: random.Random, test: Callable[[Box], bool], 
 
 
 def _as_verb(tail: str) -> str:
-    return "has" + tail.removeprefix("with")
+    return f"has {tail.removeprefix('with ').removeprefix('which has ')}"
 
 
 def _some(kind: _Kind, boxes: Boxes, generator: random.Random, count: int) -> tuple[str, Callable[[int], bool]]:
@@ -268,9 +269,7 @@ def _in_all(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
     """A count over all boxes, at times of what touches a wall or a corner."""
     items = [item for box in boxes.boxes for item in box]
     kind = _Kind() if generator.random() < 0.15 else _kind(boxes, generator)
-    where, test = "", (lambda item: True)  # noqa: E731
-    if generator.random() < 0.5:
-        where, test = _touching(boxes, generator)
+    where, test = _touching(boxes, generator) if generator.random() < 0.5 else ("", _anywhere)
     count = sum(kind.holds(item) and test(item) for item in items)
     if generator.random() < 0.45:
         text = kind.say(boxes.towers, generator, False)
@@ -278,10 +277,12 @@ def _in_all(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
             return f"there is no {text}{where}", count == 0
         return f"there is {'an' if text[0] in 'aeio' else 'a'} {text}{where}", count >= 1
     amount = _amount(generator, max(count, 1))
-    return (
-        f"there {'are' if amount.many else 'is'} {amount.words} {kind.say(boxes.towers, generator, amount.many)}{where}",
-        amount.holds(count),
-    )
+    name = kind.say(boxes.towers, generator, amount.many)
+    return f"there {'are' if amount.many else 'is'} {amount.words} {name}{where}", amount.holds(count)
+
+
+def _anywhere(item: Shape) -> bool:
+    return True
 
 
 def _touching(boxes: Boxes, generator: random.Random) -> tuple[str, Callable[[Shape], bool]]:
@@ -331,7 +332,7 @@ def _stacked(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
     upper, lower = generator.choice(COLOURS), generator.choice(COLOURS)
 
     def on(box: Box) -> bool:
-        return any(a.colour == lower and b.colour == upper for a, b in zip(box, box[1:], strict=False))
+        return any(a.colour == lower and b.colour == upper for a, b in pairwise(box))
 
     def above(box: Box) -> bool:
         return any(box[i].colour == lower and box[j].colour == upper for j in range(len(box)) for i in range(j))
@@ -376,7 +377,7 @@ def count(boxes: Boxes, generator: random.Random) -> Question:
     kind = _kind(boxes, generator)
     name = kind.say(boxes.towers, generator, True)
     choice = generator.randrange(4)
-    items: Sequence[Shape] = [item for box in boxes.boxes for item in box]
+    items = [item for box in boxes.boxes for item in box]
     if choice == 0:
         number = sum(map(kind.holds, items))
         return Question(f"vqa: how many {name} are there?", str(number), "boxes count")
