@@ -157,7 +157,7 @@ class JointStage(LanguageStage):
 
     name = "joint"
     steps = 13_000
-    cycle = (
+    cycle: ClassVar[tuple[Lesson, ...]] = (
         Lesson(answer, "pair"),
         Lesson(describe),
         Lesson(clip_question, "clip"),

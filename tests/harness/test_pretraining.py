@@ -29,7 +29,7 @@ from harness.pretraining.language import (
     match,
     relate,
 )
-from harness.pretraining.stages import JointStage, LanguageStage
+from harness.pretraining.stages import BoxStage, JointStage, LanguageStage
 from tasks.mini.words import SIZE_WORDS, THINGS, place
 from tasks.mini.world import part_of, pool, sample
 from tasks.mini_caption import PLAIN, STYLES
@@ -43,12 +43,13 @@ RECIPE = {"seed": 0, "precision": "float32"}
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    for stage in (ImageStage, LanguageStage, JointStage):
+    for stage in (ImageStage, LanguageStage, JointStage, BoxStage):
         monkeypatch.setattr(stage, "batch_size", 6)
         monkeypatch.setattr(stage, "steps", 4)
         monkeypatch.setattr(stage, "held_out_batches", 1)
     monkeypatch.setattr(stages, "SCENES", 40)
     monkeypatch.setattr(stages, "CLIPS", 10)
+    monkeypatch.setattr(stages, "BOXES", 10)
     monkeypatch.setattr(run, "EVERY", 2)
 
 
@@ -189,10 +190,10 @@ def test_the_command_writes_all_files_and_resumes(small: None, tmp_path: Path) -
     for _ in range(2):
         run.pretrain(tmp_path / "out", tmp_path / "work", report=lines.append)
     record = json.loads((tmp_path / "out" / "training_record.json").read_text())
-    assert set(record["stages"]) == {"image", "language", "joint"}
+    assert set(record["stages"]) == {"image", "language", "joint", "boxes"}
     for name in ("mini-clip", "mini-bart", "mini-bart-text"):
         assert (tmp_path / "out" / name / "model.safetensors").is_file()
-    assert sum("step 4/4" in line for line in lines) == 3  # the second run had nothing left to train
+    assert sum("step 4/4" in line for line in lines) == 4  # the second run had nothing left to train
 
 
 def test_a_broken_checkpoint_is_named(small: None, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from transformers import CLIPVisionModel
 from harness.backbones import registry
 from harness.backbones.vision import patch_features
 from harness.backbones.weights import EMBEDDED, load_tokenizer
-from harness.pretraining.stages import JointStage, LanguageStage
+from harness.pretraining.stages import BoxStage, LanguageStage
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def stage_with_shipped_weights(kind: type[LanguageStage], name: str, *more: obje
     return stage
 
 
-def test_the_joint_stages_held_out_accuracies_can_be_measured_again(record: dict[str, Any]) -> None:
+def test_the_last_stages_held_out_accuracies_can_be_measured_again(record: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     vision = CLIPVisionModel.from_pretrained(EMBEDDED / "mini-clip").eval()
 
@@ -33,8 +33,8 @@ def test_the_joint_stages_held_out_accuracies_can_be_measured_again(record: dict
         with torch.no_grad():
             return patch_features(vision, pixels)
 
-    measured = stage_with_shipped_weights(JointStage, "mini-bart", encode).held_out()
-    assert measured == pytest.approx(record["stages"]["joint"]["held_out"], abs=0.02)
+    measured = stage_with_shipped_weights(BoxStage, "mini-bart", encode).held_out()
+    assert measured == pytest.approx(record["stages"]["boxes"]["held_out"], abs=0.02)
 
 
 def test_the_language_stages_held_out_accuracies_can_be_measured_again(record: dict[str, Any]) -> None:
@@ -48,4 +48,4 @@ def test_losses_fall_and_origin_is_told(record: dict[str, Any]) -> None:
         assert stage["losses"][-1][0] == stage["steps"]
         assert stage["losses"][-1][1] < stage["losses"][0][1]
         assert stage["seconds"] > 0
-    assert record["environment"]["commit"]
+        assert stage["environment"]["commit"]
