@@ -1,13 +1,13 @@
 """What the embedded language models learn to read and write before any task.
 
 Exercises about a scene, in the manner of VL-T5's pre-training (ICML 2021, section 4): sentences with gaps, open
-questions, whether a sentence matches, and telling everything. Kept out, so that there is something to tune: mini-vqa's
-counting and variety, most kinds of relational questions, statements about two images, the task's styles of captions,
-and clips with subtitles. Sentences of these (but neither all styles of captions nor questions about clips with
-subtitles) are read as text with gaps, never with an answer or with the picture they are about: a language model knows
-the words of its language before it is tuned. Of every form of answer some kind is learnt (numbers beside an item, where
-something is, captions in other styles, what was heard about a picture): a frozen decoder says no form that it never
-wrote.
+questions, whether a sentence matches, and telling everything. Kept out, so that there is something to tune: counting in
+scenes, mini-vqa's variety, most kinds of relational questions, statements about two images, the task's styles of
+captions, and clips with subtitles. Sentences of these (but neither all styles of captions nor questions about clips
+with subtitles) are read as text with gaps, never with an answer or with the picture they are about: a language model
+knows the words of its language before it is tuned. Of every form of answer some kind is learnt (numbers beside an item,
+where something is, captions in other styles, what was heard about a picture): a frozen decoder says no form that it
+never wrote.
 """
 
 from __future__ import annotations
