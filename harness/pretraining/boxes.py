@@ -7,13 +7,13 @@ asks about boxes; the task nlvr does, with sentences of people.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from PIL import Image, ImageDraw
 
-from tasks.mini.words import Question
+from tasks.mini.words import Question, a
 
 SIDE = 100  # pixels of a box
 COLOURS = ("yellow", "black", "blue")
@@ -143,6 +143,10 @@ class _Amount:
     words: str
     many: bool
 
+    @property
+    def verb(self) -> str:
+        return "are" if self.many else "is"
+
     def holds(self, count: int) -> bool:
         return self.low <= count and (self.high is None or count <= self.high)
 
@@ -162,6 +166,9 @@ def _amount(generator: random.Random, near: int) -> _Amount:
             _Amount(number + 1, None, f"more than {word}", True),
         )
     )
+
+
+Statement = tuple[str, Callable[[Boxes], bool]]  # and whether it is true of any boxes
 
 
 def _kind(boxes: Boxes, generator: random.Random) -> _Kind:
@@ -191,20 +198,24 @@ def _plural(noun: str) -> str:
     return noun + ("es" if noun.endswith("x") else "s")
 
 
-def _there(boxes: Boxes, generator: random.Random, test: Callable[[Box], bool], tail: str) -> tuple[str, bool]:
+def _there(boxes: Boxes, generator: random.Random, test: Callable[[Box], bool], tail: str) -> Statement:
     """How many boxes pass a test: "there is a box with …", "there are exactly two towers with …"."""
     noun = _container(boxes, generator)
-    count = sum(test(box) for box in boxes.boxes)
+
+    def count(shown: Boxes) -> int:
+        return sum(map(test, shown.boxes))
+
     choice = generator.random()
     if choice < 0.6:
-        return f"there is {generator.choice(('a', 'one', 'at least one', 'a', '1'))} {noun} {tail}", count >= 1
+        start = generator.choice(("a", "one", "at least one", "a", "1"))
+        return f"there is {start} {noun} {tail}", lambda shown: count(shown) >= 1
     if choice < 0.68:
-        return f"there is no {noun} {tail}", count == 0
+        return f"there is no {noun} {tail}", lambda shown: count(shown) == 0
     if choice < 0.75:
-        return f"{generator.choice(('each', 'every'))} {noun} {_as_verb(tail)}", count == 3
-    amount = _amount(generator, min(count, 3) or 1)
+        return f"{generator.choice(('each', 'every'))} {noun} {_as_verb(tail)}", lambda shown: count(shown) == 3
+    amount = _amount(generator, count(boxes) or 1)
     noun = _plural(noun) if amount.many else noun
-    return f"there {'are' if amount.many else 'is'} {amount.words} {noun} {tail}", amount.holds(count)
+    return f"there {amount.verb} {amount.words} {noun} {tail}", lambda shown: amount.holds(count(shown))
 
 
 def _as_verb(tail: str) -> str:
@@ -214,8 +225,7 @@ def _as_verb(tail: str) -> str:
 def _some(kind: _Kind, boxes: Boxes, generator: random.Random, count: int) -> tuple[str, Callable[[int], bool]]:
     """An amount of a kind: "a black block", "at least two yellow items"."""
     if generator.random() < 0.4:
-        text = kind.say(boxes.towers, generator, False)
-        return f"{'an' if text[0] in 'aeio' else 'a'} {text}", lambda number: number >= 1
+        return a(kind.say(boxes.towers, generator, False)), lambda number: number >= 1
     amount = _amount(generator, max(count, 1))
     return f"{amount.words} {kind.say(boxes.towers, generator, amount.many)}", amount.holds
 
@@ -224,13 +234,13 @@ def _near(boxes: Boxes, generator: random.Random, kind: _Kind) -> int:
     return sum(kind.holds(item) for item in generator.choice(boxes.boxes))
 
 
-def _holds_kind(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
+def _holds_kind(boxes: Boxes, generator: random.Random) -> Statement:
     kind = _kind(boxes, generator)
     text, enough = _some(kind, boxes, generator, _near(boxes, generator, kind))
     return _there(boxes, generator, lambda box: enough(sum(map(kind.holds, box))), f"with {text}")
 
 
-def _holds_two_kinds(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
+def _holds_two_kinds(boxes: Boxes, generator: random.Random) -> Statement:
     one, other = _kind(boxes, generator), _kind(boxes, generator)
     first, first_holds = _some(one, boxes, generator, _near(boxes, generator, one))
     second, second_holds = _some(other, boxes, generator, _near(boxes, generator, other))
@@ -241,13 +251,13 @@ def _holds_two_kinds(boxes: Boxes, generator: random.Random) -> tuple[str, bool]
     return _there(boxes, generator, test, f"with {first} and {second}")
 
 
-def _holds_total(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
+def _holds_total(boxes: Boxes, generator: random.Random) -> Statement:
     amount = _amount(generator, len(generator.choice(boxes.boxes)))
     noun = _Kind().say(boxes.towers, generator, amount.many)
     return _there(boxes, generator, lambda box: amount.holds(len(box)), f"with {amount.words} {noun}")
 
 
-def _colours(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
+def _colours(boxes: Boxes, generator: random.Random) -> Statement:
     def shown(box: Box) -> set[str]:
         return {item.colour for item in box}
 
@@ -265,20 +275,22 @@ def _colours(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
     return _there(boxes, generator, lambda box: shown(box) == set(pair), f"with only {pair[0]} and {pair[1]} {noun}s")
 
 
-def _in_all(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
+def _in_all(boxes: Boxes, generator: random.Random) -> Statement:
     """A count over all boxes, at times of what touches a wall or a corner."""
-    items = [item for box in boxes.boxes for item in box]
     kind = _Kind() if generator.random() < 0.15 else _kind(boxes, generator)
     where, test = _touching(boxes, generator) if generator.random() < 0.5 else ("", _anywhere)
-    count = sum(kind.holds(item) and test(item) for item in items)
+
+    def count(shown: Boxes) -> int:
+        return sum(kind.holds(item) and test(item) for box in shown.boxes for item in box)
+
     if generator.random() < 0.45:
         text = kind.say(boxes.towers, generator, False)
         if generator.random() < 0.1:
-            return f"there is no {text}{where}", count == 0
-        return f"there is {'an' if text[0] in 'aeio' else 'a'} {text}{where}", count >= 1
-    amount = _amount(generator, max(count, 1))
+            return f"there is no {text}{where}", lambda shown: count(shown) == 0
+        return f"there is {a(text)}{where}", lambda shown: count(shown) >= 1
+    amount = _amount(generator, max(count(boxes), 1))
     name = kind.say(boxes.towers, generator, amount.many)
-    return f"there {'are' if amount.many else 'is'} {amount.words} {name}{where}", amount.holds(count)
+    return f"there {amount.verb} {amount.words} {name}{where}", lambda shown: amount.holds(count(shown))
 
 
 def _anywhere(item: Shape) -> bool:
@@ -300,39 +312,40 @@ def _touching(boxes: Boxes, generator: random.Random) -> tuple[str, Callable[[Sh
     return f"{verb} {place}", lambda item: bool(item.walls)
 
 
-def _ends(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
+def _ends(boxes: Boxes, generator: random.Random) -> Statement:
     """The base or the top of towers."""
     end, index = generator.choice((("base", 0), ("top", -1)))
-    colour = generator.choice(boxes.boxes)[index].colour if generator.random() < 0.75 else generator.choice(COLOURS)
-    count = sum(box[index].colour == colour for box in boxes.boxes)
-    choice = generator.randrange(3)
-    if choice == 0:
-        tail = generator.choice(
-            (f"with a {colour} block at the {end}", f"which has {colour} {end}", f"with {colour} {end}")
-        )
-        return _there(boxes, generator, lambda box: box[index].colour == colour, tail)
-    if choice == 1:
-        amount = _amount(generator, max(count, 1))
-        noun = "blocks" if amount.many else "block"
-        verb = "are" if amount.many else "is"
-        return f"there {verb} {amount.words} {colour} {noun} as the {end} of a tower", amount.holds(count)
-    height = len(generator.choice(boxes.boxes))
-    many = "s" if height > 1 else ""
-    said, exact = generator.choice((("exactly ", True), ("", True), ("at least ", False)))
+    colour = generator.choice(boxes.boxes)[index].colour
 
     def test(box: Box) -> bool:
-        return box[index].colour == colour and (len(box) == height if exact else len(box) >= height)
+        return box[index].colour == colour
 
+    choice = generator.randrange(3)
+    if choice == 0:
+        tails = (f"with a {colour} block at the {end}", f"which has {colour} {end}", f"with {colour} {end}")
+        return _there(boxes, generator, test, generator.choice(tails))
+    if choice == 1:
+        amount = _amount(generator, sum(map(test, boxes.boxes)))
+        noun = "blocks" if amount.many else "block"
+        text = f"there {amount.verb} {amount.words} {colour} {noun} as the {end} of a tower"
+        return text, lambda shown: amount.holds(sum(map(test, shown.boxes)))
+    height = len(generator.choice(boxes.boxes))
+    said, exact = generator.choice((("exactly ", True), ("", True), ("at least ", False)))
     word = generator.choice((NUMBERS[height], str(height)))
-    return _there(boxes, generator, test, f"with {said}{word} block{many} and a {colour} block at the {end}")
+    return _there(
+        boxes,
+        generator,
+        lambda box: test(box) and (len(box) == height or (len(box) > height and not exact)),
+        f"with {said}{word} block{'s' if height > 1 else ''} and a {colour} block at the {end}",
+    )
 
 
-def _stacked(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
+def _stacked(boxes: Boxes, generator: random.Random) -> Statement:
     """One block on another, or somewhere above it."""
     upper, lower = generator.choice(COLOURS), generator.choice(COLOURS)
 
     def on(box: Box) -> bool:
-        return any(a.colour == lower and b.colour == upper for a, b in pairwise(box))
+        return any(one.colour == lower and other.colour == upper for one, other in pairwise(box))
 
     def above(box: Box) -> bool:
         return any(box[i].colour == lower and box[j].colour == upper for j in range(len(box)) for i in range(j))
@@ -340,7 +353,7 @@ def _stacked(boxes: Boxes, generator: random.Random) -> tuple[str, bool]:
     word, test = generator.choice((("on", on), ("above", above), ("over", above)))
     text = f"a {upper} block {word} a {lower} block"
     if generator.random() < 0.4:
-        return f"there is {text}", any(map(test, boxes.boxes))
+        return f"there is {text}", lambda shown: any(map(test, shown.boxes))
     return _there(boxes, generator, test, f"with {text}")
 
 
@@ -348,13 +361,27 @@ _ANYWHERE = (_holds_kind, _holds_kind, _holds_two_kinds, _holds_total, _colours,
 _OF_TOWERS = (*_ANYWHERE, _ends, _ends, _stacked)
 
 
-def judge(boxes: Boxes, generator: random.Random) -> Question:
-    """Is a statement true of the boxes? True and false are equally frequent."""
-    truth = generator.random() < 0.5
-    while True:
-        text, holds = generator.choice(_OF_TOWERS if boxes.towers else _ANYWHERE)(boxes, generator)
-        if holds == truth:
-            return Question(f"match: {text}", "true" if truth else "false", "boxes match")
+def state(boxes: Boxes, generator: random.Random) -> Statement:
+    """A statement of which these boxes gave the words; it may be true of them or not."""
+    return generator.choice(_OF_TOWERS if boxes.towers else _ANYWHERE)(boxes, generator)
+
+
+def judge(things: Sequence[Boxes], generator: random.Random) -> list[tuple[int, Question]]:
+    """As many judgements as things: which of them is shown, and whether a statement is true of it.
+
+    As in NLVR, the same statement is true of one picture as likely as it is false of another, so its words say nothing.
+    """
+    made: list[tuple[int, Question]] = []
+    while len(made) < len(things):
+        inspiration = things[len(made)]
+        text, test = state(inspiration, generator)
+        candidates = [i for i, each in enumerate(things) if each.towers == inspiration.towers and each != inspiration]
+        sides = {truth: [i for i in candidates if test(things[i]) == truth] for truth in (True, False)}
+        if sides[True] and sides[False]:
+            truth = generator.random() < 0.5
+            answer = "true" if truth else "false"
+            made.append((generator.choice(sides[truth]), Question(f"match: {text}", answer, "boxes match")))
+    return made
 
 
 def tell(boxes: Boxes, generator: random.Random) -> Question:

@@ -222,6 +222,9 @@ class JointStage(LanguageStage):
             return features[:, None], [lesson.exercise(clip, generator) for clip in things]
         if lesson.subject == "boxes":
             shown, features = self._boxes(generator, part)
+            if lesson.exercise is boxes.judge:
+                which, made = zip(*boxes.judge(shown, generator), strict=True)
+                return features[list(which)][:, None], list(made)
             return features[:, None], [lesson.exercise(each, generator) for each in shown]
         images = 2 if lesson.subject == "pair" else 1
         scenes, features = self._scenes(generator, part, self.batch_size * images)
@@ -255,9 +258,9 @@ class JointStage(LanguageStage):
         return drawn, self.box_features(drawn)
 
 
-def _alternate(familiar: Sequence[Lesson], new: Sequence[Lesson]) -> tuple[Lesson, ...]:
-    """A new lesson after each familiar one, as long as there are any."""
-    return tuple(lesson for pair in zip_longest(familiar, new) for lesson in pair if lesson)
+def _alternate(new: Sequence[Lesson], familiar: Sequence[Lesson]) -> tuple[Lesson, ...]:
+    """A familiar lesson after each new one, as long as there are any."""
+    return tuple(lesson for pair in zip_longest(new, familiar) for lesson in pair if lesson)
 
 
 class BoxStage(JointStage):
@@ -267,14 +270,12 @@ class BoxStage(JointStage):
     """
 
     name = "boxes"
-    steps = 3000
-    held_out_batches = 25
-    learning_rate = 5e-4
-    matrix_learning_rate = 2e-3
+    steps = 4000
+    held_out_batches = 29
     cycle = _alternate(
+        [Lesson(each, "boxes") for each in (boxes.tell, boxes.judge, boxes.count, boxes.judge, boxes.judge) * 3],
         JointStage.cycle,
-        [Lesson(each, "boxes") for each in (boxes.judge, boxes.tell, boxes.judge, boxes.count) * 3][:11],
-    )  # 25, an odd number, so that English takes the place of every lesson in turn
+    )  # 29, an odd number, so that English takes the place of every lesson in turn
 
 
 class Album(Generic[Thing]):
