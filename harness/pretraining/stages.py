@@ -53,10 +53,10 @@ Thing = TypeVar("Thing")
 
 @dataclass(frozen=True)
 class Lesson:
-    """An exercise, and what is shown with it."""
+    """An exercise, and what is shown with it; it says itself which of "boxes together", a whole batch, is shown."""
 
-    exercise: Callable[[Any, random.Random], Question]
-    subject: Literal["scene", "pair", "clip", "boxes", "nothing"] = "scene"
+    exercise: Callable[[Any, random.Random], Any]
+    subject: Literal["scene", "pair", "clip", "boxes", "boxes together", "nothing"] = "scene"
 
 
 class LanguageStage(Stage):
@@ -220,11 +220,12 @@ class JointStage(LanguageStage):
         if lesson.subject == "clip":
             things, features = self._clips(generator, part)
             return features[:, None], [lesson.exercise(clip, generator) for clip in things]
+        if lesson.subject == "boxes together":
+            shown, features = self._boxes(generator, part)
+            which, made = zip(*lesson.exercise(shown, generator), strict=True)
+            return features[list(which)][:, None], list(made)
         if lesson.subject == "boxes":
             shown, features = self._boxes(generator, part)
-            if lesson.exercise is boxes.judge:
-                which, made = zip(*boxes.judge(shown, generator), strict=True)
-                return features[list(which)][:, None], list(made)
             return features[:, None], [lesson.exercise(each, generator) for each in shown]
         images = 2 if lesson.subject == "pair" else 1
         scenes, features = self._scenes(generator, part, self.batch_size * images)
@@ -273,7 +274,14 @@ class BoxStage(JointStage):
     steps = 4000
     held_out_batches = 29
     cycle = _alternate(
-        [Lesson(each, "boxes") for each in (boxes.tell, boxes.judge, boxes.count, boxes.judge, boxes.judge) * 3],
+        (
+            Lesson(boxes.tell, "boxes"),
+            Lesson(boxes.judge, "boxes together"),
+            Lesson(boxes.count, "boxes"),
+            Lesson(boxes.judge, "boxes together"),
+            Lesson(boxes.judge, "boxes together"),
+        )
+        * 3,
         JointStage.cycle,
     )  # 29, an odd number, so that English takes the place of every lesson in turn
 
