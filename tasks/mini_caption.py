@@ -96,7 +96,7 @@ class MiniCaption(MiniTask):
     loss = "token"
     text_limit = 40
     target_limit = 40
-    counts: ClassVar = {"train": 1600, "select": 150, "report": 300}
+    counts: ClassVar = {"train": 1500, "select": 150, "report": 300}
 
     def examples(self, role: Role) -> Sequence[Example]:
         """One example per scene; one of its five captions is drawn at each reading."""

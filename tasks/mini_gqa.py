@@ -197,7 +197,7 @@ class MiniGqa(MiniTask):
     decoding = Decoding(max_length=8)
     text_limit = 40
     target_limit = 10
-    counts: ClassVar = {"train": 3100, "select": 300, "report": 600}
+    counts: ClassVar = {"train": 2950, "select": 300, "report": 600}
 
     def examples(self, role: Role) -> Sequence[Example]:
         """One question per scene; when the scenes run out, they are asked about again in order."""

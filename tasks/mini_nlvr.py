@@ -120,7 +120,7 @@ class MiniNlvr(MiniTask):
     text_limit = 40
     target_limit = 5
     batch_share = 0.5
-    counts: ClassVar = {"train": 2100, "select": 300, "report": 600}
+    counts: ClassVar = {"train": 2000, "select": 300, "report": 600}
 
     @property
     def card(self) -> Card:

@@ -148,7 +148,7 @@ class MiniVqa(MiniTask):
     loss = "weighted-example"
     text_limit = 20
     target_limit = 10
-    counts: ClassVar = {"train": 2100, "select": 300, "report": 600}
+    counts: ClassVar = {"train": 2000, "select": 300, "report": 600}
 
     def examples(self, role: Role) -> Sequence[Example]:
         """One question per scene."""
