@@ -2,35 +2,37 @@
 
 Per column the best and the second-best ranked rows are marked; equal printed values share a mark. Reference
 rows, controls and floors take no part. Symbols: † does not compare with published numbers, ‡ does not beat
-projection, § is not above the highest floor of its task.
+projection, § is not above the highest floor of its task, ≈ is level with the best of its column.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from reports.averages import CAPTIONS
 from reports.entries import EMBEDDED, Entry, Group, TaskColumn, TaskScore
 from reports.formats import HOLE, decimal, plain, spread
+from reports.level import Competing, level_with_best
 from reports.rates import COLUMN as RATE
 from reports.rates import rate_cell, rate_note
 from reports.rows import SELECTION_SPLIT
+from reports.run import Run
 from reports.statistics import Summary
 from reports.table import Column, Mark, Row, Table, TableCell
 
-UNCOMPARABLE, NOT_BETTER, AT_FLOOR = "†", "‡", "§"
+UNCOMPARABLE, NOT_BETTER, AT_FLOOR, LEVEL = "†", "‡", "§", "≈"
 EMBEDDED_SUITE = "Embedded suite: a small measuring instrument, not comparable with published numbers."
 EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes alone, so scores on real data are low."
 
 
-def leaderboard(group: Group) -> Table:
-    """Write the entries of a group as a table: method, updated %, learning rate, tasks, average, n."""
+def leaderboard(group: Group, run: Run) -> Table:
+    """Write the entries of a group of a run as a table: method, updated %, learning rate, tasks, average, n."""
     several = len(group.averaged) > 1
     # Learning rates compete within a method; no row of theirs is a result that could be best.
     ranked = group.scored_on == "report"
-    marks = _marks(group) if ranked else {}
+    competing = _competing(group) if ranked else {}
+    marks = _marks(competing)
+    level = level_with_best(run, group, competing)
     worse = _not_better_than_projection(group) if ranked else set()
-    rows = [_row(entry, group, several, marks, entry.label in worse) for entry in group.entries]
+    rows = [_row(entry, group, several, marks, level, entry.label in worse) for entry in group.entries]
     rows += [_floor_row(name, values, group, several) for name, values in group.floors.items()]
     columns = [
         Column("Method", "left"),
@@ -45,7 +47,11 @@ def leaderboard(group: Group) -> Table:
         columns.append(Column("Average", tooltip=f"plain mean over {_averaged(group)}"))
     columns.append(Column("n", tooltip="seeds"))
     return Table(
-        f"leaderboard-{group.name}", group.title, tuple(columns), tuple(rows), tuple(_notes(group, bool(worse)))
+        f"leaderboard-{group.name}",
+        group.title,
+        tuple(columns),
+        tuple(rows),
+        tuple(_notes(group, bool(worse), bool(level))),
     )
 
 
@@ -64,7 +70,14 @@ def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
     )
 
 
-def _row(entry: Entry, group: Group, several: bool, marks: dict[tuple[str, str], Mark], worse: bool) -> Row:
+def _row(
+    entry: Entry,
+    group: Group,
+    several: bool,
+    marks: dict[tuple[str, str], Mark],
+    level: set[tuple[str, str]],
+    worse: bool,
+) -> Row:
     cells = [entry_cell(entry, NOT_BETTER if worse else "")]
     cells += [TableCell(decimal(entry.updated_percent), entry.updated_percent), rate_cell(entry)]
     for task in group.tasks:
@@ -73,11 +86,13 @@ def _row(entry: Entry, group: Group, several: bool, marks: dict[tuple[str, str],
             cells.append(TableCell())
             continue
         symbols = (UNCOMPARABLE if score.doubts else "") + (AT_FLOOR if _at_floor(score, task, group) else "")
+        symbols += LEVEL if (entry.label, task.name) in level else ""
         mark = marks.get((entry.label, task.name))
         fewer = f"n = {score.summary.n}" if score.summary.n < len(entry.done) else ""
         cells.append(_score_cell(score.summary, mark, symbols, "; ".join(score.doubts), fewer))
     if several:
         symbols = UNCOMPARABLE if entry.average and _doubtful(entry, group) else ""
+        symbols += LEVEL if (entry.label, "") in level else ""
         cells.append(_score_cell(entry.average, marks.get((entry.label, "")), symbols))
     done, planned = len(entry.done), len(entry.cells)
     seeds = f"{done}" if done == planned else f"{done} of {planned}"
@@ -122,12 +137,12 @@ def _doubtful(entry: Entry, group: Group) -> bool:
     return any(entry.scores[task.name].doubts for task in group.averaged if task.name in entry.scores)
 
 
-def _marks(group: Group) -> dict[tuple[str, str], Mark]:
-    """(label, task) → mark, with task "" for the average; columns are ranked by what is printed.
+def _competing(group: Group) -> Competing:
+    """Task, or "" for the average → the ranked rows that can be best there, with means of which higher is better.
 
-    A score that is not above the floor of its task is never marked: it shows nothing that is better than anything.
+    A score that is not above the floor of its task does not compete: it shows nothing that is better than anything.
     """
-    marks: dict[tuple[str, str], Mark] = {}
+    found: dict[str, list[tuple[str, float]]] = {}
     for task in group.tasks:
         scored = [
             (entry.label, entry.scores[task.name])
@@ -137,20 +152,25 @@ def _marks(group: Group) -> dict[tuple[str, str], Mark]:
         # A score on a few examples does not win over one on all of them.
         sound = [pair for pair in scored if not pair[1].doubts] or scored
         sign = 1 if task.higher_is_better else -1
-        _mark(marks, task.name, [(label, sign * score.summary.mean) for label, score in sound])
-    averaged = [entry for entry in group.ranked if entry.average is not None]
-    sound_rows = [entry for entry in averaged if not _doubtful(entry, group)] or averaged
-    _mark(marks, "", [(entry.label, entry.average.mean) for entry in sound_rows if entry.average is not None])
-    return marks
+        found[task.name] = [(label, sign * score.summary.mean) for label, score in sound]
+    if len(group.averaged) > 1:
+        averaged = [entry for entry in group.ranked if entry.average is not None]
+        sound_rows = [entry for entry in averaged if not _doubtful(entry, group)] or averaged
+        found[""] = [(entry.label, entry.average.mean) for entry in sound_rows if entry.average is not None]
+    return found
 
 
-def _mark(marks: dict[tuple[str, str], Mark], column: str, values: Sequence[tuple[str, float]]) -> None:
-    printed = [(label, round(value, 2)) for label, value in values]
-    if len(printed) < 2:
-        return
+def _marks(competing: Competing) -> dict[tuple[str, str], Mark]:
+    """(label, task) → mark; columns are ranked by what is printed."""
+    marks: dict[tuple[str, str], Mark] = {}
     ranks: list[Mark] = ["best", "second"]
-    for mark, level in zip(ranks, sorted({value for _, value in printed}, reverse=True), strict=False):
-        marks |= {(label, column): mark for label, value in printed if value == level}
+    for column, rows in competing.items():
+        printed = [(label, round(value, 2)) for label, value in rows]
+        if len(printed) < 2:
+            continue
+        for mark, level in zip(ranks, sorted({value for _, value in printed}, reverse=True), strict=False):
+            marks |= {(label, column): mark for label, value in printed if value == level}
+    return marks
 
 
 def _not_better_than_projection(group: Group) -> set[str]:
@@ -165,7 +185,7 @@ def _not_better_than_projection(group: Group) -> set[str]:
     return {entry.label for entry in group.ranked if entry.average and entry.average.mean <= max(bars)}
 
 
-def _notes(group: Group, worse: bool) -> list[str]:
+def _notes(group: Group, worse: bool, level: bool) -> list[str]:
     notes = []
     if group.scored_on == "select":
         notes.append(f"Scored on the {SELECTION_SPLIT}, to compare learning rates: no result of a method, not ranked.")
@@ -174,9 +194,15 @@ def _notes(group: Group, worse: bool) -> list[str]:
         notes.append(text)
     seeds = [len(entry.done) for entry in group.entries if entry.done]
     if max(seeds) == 1:
-        notes.append("One seed: differences between rows are not tested and may be chance.")
+        notes.append("One seed: what another seed would change is not known.")
     else:
-        notes.append("Mean ± sample standard deviation (n − 1) over n seeds; differences between rows are not tested.")
+        notes.append("Mean ± sample standard deviation (n − 1) over n seeds.")
+    if level:
+        notes.append(
+            f"{LEVEL} Level with the best ranked row of its column: not separated from it at 5 % by both a paired "
+            "permutation test over the examples, clustered by image, and, with two seeds or more, Welch's test over "
+            "seeds, with Holm's correction over the rows."
+        )
     if len(group.averaged) > 1:
         metrics = list(dict.fromkeys(task.metric_title for task in group.averaged))
         mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1

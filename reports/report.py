@@ -111,7 +111,7 @@ def assemble(run: Run) -> Report:
         name=plain(run.folder.resolve().name, 120),
         summary=_summary(run, environment),
         banner=_banner(found),
-        boards=[_board(group) for group in found],
+        boards=[_board(group, run) for group in found],
         trust=trust_tables(run),
         tasks=task_cards(found, records(run.scores)) if found else None,
         coverage=[coverage(run)] + ([why] if why is not None else []),
@@ -129,8 +129,8 @@ def _command(command: Any) -> str | None:
     return plain(command, 4000) if command else None
 
 
-def _board(group: Group) -> Board:
-    table = leaderboard(group)
+def _board(group: Group, run: Run) -> Board:
+    table = leaderboard(group, run)
     if group.scored_on == "select":
         return Board(table.name.removeprefix("leaderboard-"), table, None, [])
     return Board(table.name.removeprefix("leaderboard-"), table, quality_figure(group), cost_tables(group))

@@ -23,8 +23,9 @@ def cell(method: str, vqa: float | None, caption: float | None, **more) -> Synth
 
 
 def board(folder) -> Table:
-    (group,) = groups(reports.load(folder))
-    return leaderboard(group)
+    run = reports.load(folder)
+    (group,) = groups(run)
+    return leaderboard(group, run)
 
 
 def name_of(row: Row) -> str:
@@ -51,10 +52,10 @@ def test_mean_and_sample_deviation_over_seeds(run_of):
     assert at(table, "bitfit", "n").text == "3"
 
 
-def test_one_seed_has_no_deviation_and_says_that_nothing_is_tested(run_of):
+def test_one_seed_has_no_deviation_and_says_so(run_of):
     table = board(run_of(cell("bitfit", 0.5, 1.0)))
     assert at(table, "bitfit", "VQA").text == "50.00"
-    assert any(note.startswith("One seed: differences between rows are not tested") for note in table.notes)
+    assert any(note.startswith("One seed: what another seed would change is not known") for note in table.notes)
 
 
 def test_an_embedded_suite_is_averaged_over_its_accuracies_with_captions_beside(run_of):
@@ -233,11 +234,12 @@ def test_scores_of_the_selection_split_stand_apart_and_are_not_ranked(run_of):
     folder = run_of(
         cell("bitfit", 0.9, 1.9, **selecting), cell("lora-single", 0.8, 1.8, **selecting), cell("bitfit", 0.5, 1.0)
     )
-    reporting, selection = groups(reports.load(folder))
+    run = reports.load(folder)
+    reporting, selection = groups(run)
     assert [entry.label for entry in reporting.entries] == ["bitfit"]
-    table = leaderboard(selection)
+    table = leaderboard(selection, run)
     assert table.title == "photos on mini-bart, selection split"
-    assert table.name != leaderboard(reporting).name
+    assert table.name != leaderboard(reporting, run).name
     assert all("selection split" in entry.label for entry in selection.entries)
     assert not any(cell.mark for row in table.rows for cell in row.cells)
     assert any("no result of a method" in note for note in table.notes)
