@@ -17,7 +17,7 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 from harness.backbones.bart import JointBart
 from harness.backbones.vision import GRID
 from harness.features import pool_frames
-from harness.pretraining import boxes
+from harness.pretraining import box_exercises, boxes
 from harness.pretraining.language import (
     about_one,
     account,
@@ -275,11 +275,11 @@ class BoxStage(JointStage):
     held_out_batches = 29
     cycle = _alternate(
         (
-            Lesson(boxes.tell, "boxes"),
-            Lesson(boxes.judge, "boxes together"),
-            Lesson(boxes.count, "boxes"),
-            Lesson(boxes.judge, "boxes together"),
-            Lesson(boxes.judge, "boxes together"),
+            Lesson(box_exercises.tell, "boxes"),
+            Lesson(box_exercises.judge, "boxes together"),
+            Lesson(box_exercises.count, "boxes"),
+            Lesson(box_exercises.judge, "boxes together"),
+            Lesson(box_exercises.judge, "boxes together"),
         )
         * 3,
         JointStage.cycle,

@@ -7,7 +7,8 @@ from operator import eq, ge, gt, le
 
 from PIL import Image
 
-from harness.pretraining.boxes import COLOURS, SIDE, SIZES, Boxes, Shape, count, draw, judge, sample, tell
+from harness.pretraining.box_exercises import count, judge, tell
+from harness.pretraining.boxes import COLOURS, SIDE, SIZES, Boxes, Shape, draw, sample
 from harness.pretraining.stages import BoxStage, JointStage
 
 YELLOW, BLACK, BLUE, GROUND, BETWEEN = (255, 255, 0), (0, 0, 0), (0, 153, 255), (211, 211, 211), (128, 128, 128)
