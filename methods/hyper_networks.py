@@ -89,7 +89,7 @@ class StackNetworks(nn.Module):
         return rows.permute(1, 3, 0, 4, 2, 5)
 
     def adapters(self, generator: nn.Linear, source: Tensor) -> list[tuple[Tensor, ...]]:
-        """Source (g, 1, size) -> D (g, rank, width), b_D (g, 1, rank), U (g, width, rank), b_U (g, 1, width) per site."""
+        """Source (g, 1, size) -> D (g, rank, width), b_D (g, 1, rank), U (g, width, rank), b_U (g, 1, width)."""
         rank, width = self.sizes.rank, self.width
         numbers = generator(self.embedding(source, self.feed_forwards))[:, :, 0]  # (g, sites, numbers)
         down, down_bias, up, up_bias = numbers.split([rank * width, rank, width * rank, width], dim=-1)
