@@ -1,7 +1,19 @@
 """Tuning methods: one file each. A new method is a file in this folder that defines a `Method`."""
 
 from methods.base import Method, Paper, TaskContext
-from methods.sites import Backbone, Site, after, around, norms, prompt, unfreeze, unfreeze_biases, unfreeze_norms
+from methods.sites import (
+    Backbone,
+    Site,
+    after,
+    around,
+    norms,
+    once_per_batch,
+    prefix,
+    prompt,
+    unfreeze,
+    unfreeze_biases,
+    unfreeze_norms,
+)
 
 __all__ = [
     "Backbone",
@@ -12,6 +24,8 @@ __all__ = [
     "after",
     "around",
     "norms",
+    "once_per_batch",
+    "prefix",
     "prompt",
     "unfreeze",
     "unfreeze_biases",

@@ -33,11 +33,14 @@ class TaskContext:
     """Names the task of the batch being computed; one per run, shared by all attached modules.
 
     The block must enclose ``backward()`` too: gradient checkpointing runs the forward a second time there.
+    ``image`` and ``made`` are filled by `methods.sites.once_per_batch`, and are None for methods without it.
     """
 
     def __init__(self, tasks: tuple[str, ...]) -> None:
         self.tasks = tuple(tasks)
         self._task: str | None = None
+        self.image: Tensor | None = None  # visual tokens of the batch, (batch, tokens, width)
+        self.made: Any = None  # what a shared module made for the batch, such as generated weights
 
     @property
     def task(self) -> str:
@@ -66,7 +69,7 @@ class TaskContext:
         try:
             yield
         finally:
-            self._task = None
+            self._task = self.image = self.made = None
 
 
 class Method(BaseModel, ABC):

@@ -7,12 +7,15 @@ attached module becomes a child of the linear that it follows, so names, devices
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from methods.attention import enable_prefixes, refuse_without_prefixes
+from methods.base import TaskContext
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -52,6 +55,8 @@ class Backbone(Protocol):
     width: int
     sites: tuple[Site, ...]
     prompts: nn.ModuleList  # each () -> (length, width), placed before the text
+    visual: nn.Module  # makes the visual tokens (batch, tokens, width), once per batch and before any layer runs
+    reads_visual_tokens: bool  # False: the encoder reads text alone
 
     def initialise(self, module: M) -> M:
         """Apply the family's rule for new modules and return the same module.
@@ -109,6 +114,41 @@ def prompt(model: Backbone, module: nn.Module) -> None:
     model.prompts.append(module)
 
 
+def prefix(model: Backbone, site: Site, module: nn.Module) -> None:
+    """Put the keys and values ``module()`` before those of an attention site, where every query sees them.
+
+    Each is (batch or 1, heads, length, head width). They are in no cache and have no relative position; masks of
+    padding and of the future stay. Choose between eager and fused attention before, not after.
+
+    Raises:
+        ValueError: the site has no attention or carries a module in it, or the attention is neither eager nor sdpa.
+    """
+    if site.attention is None:
+        raise ValueError(f"a prefix needs an attention; {site.stack} layer {site.layer} {site.kind} has none")
+    enable_prefixes(model.lm)
+    _adopt(site.attention, module)
+    site.attention.register_forward_pre_hook(refuse_without_prefixes)
+
+
+def once_per_batch(model: Backbone, context: TaskContext, module: nn.Module) -> Callable[[], Any]:
+    """Let all sites share ``module()``, run once per batch, and return a function that gives what it made.
+
+    It becomes a child of the language model and runs before the first layer, outside of what gradient checkpointing
+    repeats, in a generation once for all its steps. It may read ``context.task`` and ``context.image``.
+
+    Raises:
+        ValueError: the language model carries such a module already.
+    """
+    _adopt(model.lm, module)
+
+    def make(_visual: nn.Module, _args: tuple[Any, ...], tokens: Tensor) -> None:
+        context.image = tokens
+        context.made = model.lm.pet()  # type: ignore[operator]
+
+    model.visual.register_forward_hook(make)
+    return lambda: context.made
+
+
 def unfreeze(model: Backbone, pattern: str) -> int:
     """Let every parameter train whose name matches the regular expression; return how many numbers they hold.
 
@@ -156,7 +196,9 @@ def unfreeze_norms(model: Backbone) -> None:
 
 def _adopt(parent: nn.Module, module: nn.Module) -> None:
     if hasattr(parent, "pet"):
-        raise ValueError("two methods at one place: this linear already carries a module; join them in one module")
-    if isinstance(parent, nn.Linear) and parent.weight.device != torch.device("meta"):
-        module.to(parent.weight.device)
+        place = "linear" if isinstance(parent, nn.Linear) else "place"
+        raise ValueError(f"two methods at one place: this {place} already carries a module; join them in one module")
+    device = next(parent.parameters()).device
+    if device != torch.device("meta"):
+        module.to(device)
     parent.add_module("pet", module)

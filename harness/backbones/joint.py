@@ -39,6 +39,7 @@ class JointBackbone(nn.Module, ABC):
         self.visual = VisualEmbedding(feature_width, self.width, self.new_norm)
         self.initialise(self.visual)
         self.prompts = nn.ModuleList()
+        self.reads_visual_tokens = True
         self.sites: tuple[Site, ...] = tuple(self.site_table())
         self.own_modules = tuple(self.modules())  # what is here before a method attaches
 
@@ -81,6 +82,8 @@ class JointBackbone(nn.Module, ABC):
         Returns the states (b, p + l + i·n, width) and their mask; prompts and visual tokens are never masked.
         """
         visual = self.visual(features, self.lm.get_input_embeddings().weight)  # (b, i·n, width)
+        if not self.reads_visual_tokens:
+            visual = visual[:, :0]  # methods that see images by another way have read them by now
         prompts = [module()[None].expand(len(ids), -1, -1) for module in self.prompts]
         before = sum(vectors.shape[1] for vectors in prompts)
         mask = pad(pad(mask, (before, 0), value=1), (0, visual.shape[1]), value=1)
