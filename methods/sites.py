@@ -48,6 +48,11 @@ class Backbone(Protocol):
         ...
 
     @property
+    def visual(self) -> nn.Module:
+        """Makes the visual tokens (batch, tokens, width), once per batch and before any layer runs."""
+        ...
+
+    @property
     def family(self) -> str:
         """Either "bart" or "t5"."""
         ...
@@ -55,7 +60,6 @@ class Backbone(Protocol):
     width: int
     sites: tuple[Site, ...]
     prompts: nn.ModuleList  # each () -> (length, width), placed before the text
-    visual: nn.Module  # makes the visual tokens (batch, tokens, width), once per batch and before any layer runs
     reads_visual_tokens: bool  # False: the encoder reads text alone
 
     def initialise(self, module: M) -> M:
