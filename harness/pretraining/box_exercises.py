@@ -9,6 +9,8 @@ from harness.pretraining.box_statements import some_kind, state, touching
 from harness.pretraining.boxes import Box, Boxes
 from tasks.mini.words import Question
 
+_PATIENCE = 20  # statements that things may suggest in vain before the next one is asked: few may have no counterpart
+
 
 def judge(things: Sequence[Boxes], generator: random.Random) -> list[tuple[int, Question]]:
     """As many judgements as things: which of them is shown, and whether a statement is true of it.
@@ -16,12 +18,15 @@ def judge(things: Sequence[Boxes], generator: random.Random) -> list[tuple[int, 
     As in NLVR, the same statement is true of one picture as likely as it is false of another, so its words say nothing.
     """
     made: list[tuple[int, Question]] = []
+    failures = 0
     while len(made) < len(things):
-        inspiration = things[len(made)]
+        inspiration = things[(len(made) + failures // _PATIENCE) % len(things)]
+        failures += 1
         text, test = state(inspiration, generator)
         candidates = [i for i, each in enumerate(things) if each.towers == inspiration.towers and each != inspiration]
         sides = {truth: [i for i in candidates if test(things[i]) == truth] for truth in (True, False)}
         if sides[True] and sides[False]:
+            failures = 0
             truth = generator.random() < 0.5
             answer = "true" if truth else "false"
             made.append((generator.choice(sides[truth]), Question(f"match: {text}", answer, "boxes match")))

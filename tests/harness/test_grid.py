@@ -246,7 +246,7 @@ def test_tuning_gives_every_method_the_same_rates_and_a_seed_of_its_own() -> Non
         assert cell.settings.score_on == "select"
     assert len(tried) == 2 * len(find_methods().names())
     (rates,) = {tuple(each) for each in tried.values()}
-    assert len(rates) == 5
+    assert len(rates) == 4
     others = {
         seed for name in built_in() if name != "tune-mini" for b in load_grid(name).grid.blocks for seed in b.seeds
     }

@@ -69,6 +69,11 @@ def test_the_words_of_a_statement_do_not_say_whether_it_is_true() -> None:
     assert all(0.4 < sum(each) / len(each) < 0.6 for each in frequent)
 
 
+def test_a_small_batch_with_one_pair_of_towers_is_judged_too() -> None:
+    loose = [made for made in MADE if not made.towers]
+    assert len(judge([loose[0], towers("blue", "black", "yellow"), loose[1], loose[2]], random.Random(6))) == 4
+
+
 NUMBERS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7}
 COMPARISONS = {"exactly": eq, "only": eq, "at least": ge, "at most": le, "more than": gt}
 
