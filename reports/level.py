@@ -48,8 +48,8 @@ def level_with_best(run: Run, group: Group, competing: Competing) -> set[tuple[s
 
 
 def _over_seeds(one: Entry, other: Entry, column: str) -> float | None:
-    summaries = [_summary(entry, column) for entry in (one, other)]
-    return welch(*summaries) if all(summaries) else None  # type: ignore[arg-type]  # none is None
+    mine, its = _summary(one, column), _summary(other, column)
+    return welch(mine, its) if mine and its else None
 
 
 def _summary(entry: Entry, column: str) -> Summary | None:
@@ -67,16 +67,15 @@ class _Stored:
 
     def over_examples(self, one: Entry, other: Entry, tasks: Sequence[str]) -> float | None:
         """Return p of the paired test on the mean over tasks; None unless both scored the same examples of each."""
-        sides = [self._of(entry) for entry in (one, other)]
-        if sides[0] is None or sides[1] is None:
+        mine, its = self._of(one), self._of(other)
+        if mine is None or its is None:
             return None
         parts = []
         for task in tasks:
-            pair = [side[side["task"] == task].set_index("id") for side in sides if side is not None]
-            if pair[0].empty or set(pair[0].index) != set(pair[1].index):
+            left, right = (side[side["task"] == task].set_index("id") for side in (mine, its))
+            if left.empty or set(left.index) != set(right.index):
                 return None
-            difference = (pair[0]["score"] - pair[1]["score"]) / len(pair[0])
-            parts.append(difference.groupby(pair[0]["cluster"]).sum())
+            parts.append(((left["score"] - right["score"]) / len(left)).groupby(left["cluster"]).sum())
         return sign_flips(pd.concat(parts).groupby(level=0).sum().to_numpy(dtype=np.float64))
 
     def _of(self, entry: Entry) -> pd.DataFrame | None:

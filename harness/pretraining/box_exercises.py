@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Sequence
 
 from harness.pretraining.box_statements import some_kind, state, touching
@@ -41,11 +42,8 @@ def tell(boxes: Boxes, generator: random.Random) -> Question:
 def _told(box: Box, tower: bool) -> str:
     if tower:
         return f"tower {' '.join(item.colour for item in box)}"
-    counts: dict[str, int] = {}
-    for item in sorted(box, key=lambda item: (item.colour, item.shape)):
-        name = f"{item.colour} {item.shape}"
-        counts[name] = counts.get(name, 0) + 1
-    return ", ".join(f"{number} {name}" for name, number in counts.items())
+    counts = Counter(f"{item.colour} {item.shape}" for item in box)
+    return ", ".join(f"{counts[name]} {name}" for name in sorted(counts))
 
 
 def count(boxes: Boxes, generator: random.Random) -> Question:
@@ -53,13 +51,12 @@ def count(boxes: Boxes, generator: random.Random) -> Question:
     kind = some_kind(boxes, generator)
     name = kind.say(boxes.towers, generator, True)
     choice = generator.randrange(4)
-    items = [item for box in boxes.boxes for item in box]
     if choice == 0:
-        number = sum(map(kind.holds, items))
+        number = sum(map(kind.holds, boxes.items))
         return Question(f"vqa: how many {name} are there?", str(number), "boxes count")
     if choice == 1:
         where, test = touching(boxes, generator)
-        number = sum(kind.holds(item) and test(item) for item in items)
+        number = sum(kind.holds(item) and test(item) for item in boxes.items)
         return Question(f"vqa: how many {name} are{where}?", str(number), "boxes count")
     if choice == 2:
         number = sum(any(map(kind.holds, box)) for box in boxes.boxes)

@@ -74,7 +74,7 @@ Statement = tuple[str, Callable[[Boxes], bool]]  # and whether it is true of any
 
 def some_kind(boxes: Boxes, generator: random.Random) -> Kind:
     """A kind of shape, mostly one that is there."""
-    item = generator.choice([each for box in boxes.boxes for each in box])
+    item = generator.choice(boxes.items)
     colour = item.colour if generator.random() < 0.85 else generator.choice(COLOURS)
     if boxes.towers:
         return Kind(colour)
@@ -182,7 +182,7 @@ def _in_all(boxes: Boxes, generator: random.Random) -> Statement:
     where, test = touching(boxes, generator) if generator.random() < 0.5 else ("", _anywhere)
 
     def count(shown: Boxes) -> int:
-        return sum(kind.holds(item) and test(item) for box in shown.boxes for item in box)
+        return sum(kind.holds(item) and test(item) for item in shown.items)
 
     if generator.random() < 0.45:
         text = kind.say(boxes.towers, generator, False)

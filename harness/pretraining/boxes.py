@@ -50,6 +50,11 @@ class Boxes:
     boxes: tuple[Box, ...]
     towers: bool
 
+    @property
+    def items(self) -> list[Shape]:
+        """All shapes, box by box."""
+        return [item for box in self.boxes for item in box]
+
 
 def sample(generator: random.Random) -> Boxes:
     """Draw three boxes."""
@@ -82,11 +87,9 @@ def _loose(generator: random.Random) -> Box:
 
 
 def _overlap(one: Shape, other: Shape) -> bool:
-    reach = {
-        "x": (one.x, SIZES[one.size], other.x, SIZES[other.size]),
-        "y": (one.y, SIZES[one.size], other.y, SIZES[other.size]),
-    }
-    return all(a < b + b_size and b < a + a_size for a, a_size, b, b_size in reach.values())
+    size, other_size = SIZES[one.size], SIZES[other.size]
+    across = one.x < other.x + other_size and other.x < one.x + size
+    return across and one.y < other.y + other_size and other.y < one.y + size
 
 
 def draw(boxes: Boxes) -> Image.Image:

@@ -220,12 +220,11 @@ class JointStage(LanguageStage):
         if lesson.subject == "clip":
             things, features = self._clips(generator, part)
             return features[:, None], [lesson.exercise(clip, generator) for clip in things]
-        if lesson.subject == "boxes together":
+        if lesson.subject in ("boxes", "boxes together"):
             shown, features = self._boxes(generator, part)
-            which, made = zip(*lesson.exercise(shown, generator), strict=True)
-            return features[list(which)][:, None], list(made)
-        if lesson.subject == "boxes":
-            shown, features = self._boxes(generator, part)
+            if lesson.subject == "boxes together":
+                which, made = zip(*lesson.exercise(shown, generator), strict=True)
+                return features[list(which)][:, None], list(made)
             return features[:, None], [lesson.exercise(each, generator) for each in shown]
         images = 2 if lesson.subject == "pair" else 1
         scenes, features = self._scenes(generator, part, self.batch_size * images)
@@ -239,24 +238,25 @@ class JointStage(LanguageStage):
 
     def _scenes(self, generator: random.Random, part: Part, count: int) -> tuple[list[Scene], Tensor]:
         if part == "pretraining":
-            scenes, features = self.scene_album.draw(generator, count)
-            return scenes, features.to(self.device).float()
+            return self._from(self.scene_album, generator, count)
         scenes = [sample(generator, part) for _ in range(count)]
         return scenes, self.scene_features(scenes)
 
     def _clips(self, generator: random.Random, part: Part) -> tuple[list[Clip], Tensor]:
         if part == "pretraining":
-            drawn, features = self.clip_album.draw(generator, self.batch_size)
-            return drawn, features.to(self.device).float()
-        drawn = [sample_clip(generator, part) for _ in range(self.batch_size)]
-        return drawn, self.clip_features(drawn)
+            return self._from(self.clip_album, generator, self.batch_size)
+        clips = [sample_clip(generator, part) for _ in range(self.batch_size)]
+        return clips, self.clip_features(clips)
 
     def _boxes(self, generator: random.Random, part: Part) -> tuple[list[boxes.Boxes], Tensor]:
         if part == "pretraining":
-            drawn, features = self.box_album.draw(generator, self.batch_size)
-            return drawn, features.to(self.device).float()
+            return self._from(self.box_album, generator, self.batch_size)
         drawn = [boxes.sample(generator) for _ in range(self.batch_size)]
         return drawn, self.box_features(drawn)
+
+    def _from(self, album: Album[Thing], generator: random.Random, count: int) -> tuple[list[Thing], Tensor]:
+        things, features = album.draw(generator, count)
+        return things, features.to(self.device).float()
 
 
 def _alternate(new: Sequence[Lesson], familiar: Sequence[Lesson]) -> tuple[Lesson, ...]:
