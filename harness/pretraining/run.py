@@ -22,7 +22,7 @@ from harness.errors import UserError
 from harness.exclusive import Machine
 from harness.pretraining.image import ImageStage
 from harness.pretraining.stage import Stage
-from harness.pretraining.stages import BoxStage, JointStage, LanguageStage
+from harness.pretraining.stages import BoxStage, JointStage, LanguageStage, ViewStage
 from harness.pretraining.tokeniser import english_strings, train_tokenizer
 from harness.run_folder import make_folder, write_atomically
 
@@ -97,7 +97,8 @@ def pretrain(
         return stage
 
     joint = run(lambda: continued(JointStage, language), sentences=len(sentences))
-    last = run(lambda: continued(BoxStage, joint), sentences=len(sentences))
+    boxed = run(lambda: continued(BoxStage, joint), sentences=len(sentences))
+    last = run(lambda: continued(ViewStage, boxed), sentences=len(sentences))
     image.vision.save_pretrained(staged / "mini-clip")
     for stage, name in ((language, "mini-bart-text"), (last, "mini-bart")):
         assert isinstance(stage, LanguageStage)

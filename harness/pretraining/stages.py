@@ -17,7 +17,7 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 from harness.backbones.bart import JointBart
 from harness.backbones.vision import GRID
 from harness.features import pool_frames
-from harness.pretraining import box_exercises, boxes
+from harness.pretraining import box_exercises, boxes, views
 from harness.pretraining.language import (
     about_one,
     account,
@@ -35,6 +35,7 @@ from harness.pretraining.language import (
     sentence,
 )
 from harness.pretraining.stage import ATTENTION, HEADS, TEXT_LIMIT, WIDTH, Stage
+from harness.pretraining.view_captions import caption_view, complete_view
 from tasks.mini.clips import FRAMES, Clip
 from tasks.mini.clips import pool as clip_pool
 from tasks.mini.clips import sample as sample_clip
@@ -46,7 +47,8 @@ from tasks.nlvr import in_two_rows
 SCENES = 50_000  # whose features the joint stage keeps in memory, half a gigabyte
 CLIPS = 8_000  # likewise, an eighth of a gigabyte
 BOXES = 20_000  # likewise, a fifth of a gigabyte
-ENGLISH_EVERY = 8  # steps from one batch of English sentences to the next, where there are any
+VIEWS = 20_000  # likewise
+ENGLISH_EVERY = 9  # steps from one batch of English sentences to the next, where there are any; coprime to all cycles
 
 Thing = TypeVar("Thing")
 
@@ -56,7 +58,7 @@ class Lesson:
     """An exercise, and what is shown with it; it says itself which of "boxes together", a whole batch, is shown."""
 
     exercise: Callable[[Any, random.Random], Any]
-    subject: Literal["scene", "pair", "clip", "boxes", "boxes together", "nothing"] = "scene"
+    subject: Literal["scene", "pair", "clip", "boxes", "boxes together", "view", "nothing"] = "scene"
 
 
 class LanguageStage(Stage):
@@ -196,6 +198,12 @@ class JointStage(LanguageStage):
         generator = random.Random("pretraining/boxes")
         return Album([boxes.sample(generator) for _ in range(BOXES)], self.box_features)
 
+    @cached_property
+    def view_album(self) -> Album[views.View]:
+        """The views of pre-training with their features, encoded once."""
+        generator = random.Random("pretraining/views")
+        return Album([views.sample(generator) for _ in range(VIEWS)], self.view_features)
+
     def scene_features(self, scenes: Sequence[Scene]) -> Tensor:
         """Patches of scenes: (n, 36, width)."""
         return self._encode(self.pixels([draw(scene) for scene in scenes]))
@@ -211,6 +219,10 @@ class JointStage(LanguageStage):
         """Patches of pictures of boxes, laid out as the task NLVR shows them: (n, 36, width)."""
         return self._encode(self.pixels([in_two_rows(boxes.draw(each)) for each in things]))
 
+    def view_features(self, things: Sequence[views.View]) -> Tensor:
+        """Patches of views: (n, 36, width)."""
+        return self._encode(self.pixels([views.draw(each) for each in things]))
+
     def batch(self, step: int, part: Part) -> tuple[Tensor, list[Question]]:
         """Features (n, images, tokens, width) and exercises of a step."""
         generator = random.Random(f"pretraining/{self.name}/{part}/{step}")
@@ -220,6 +232,9 @@ class JointStage(LanguageStage):
         if lesson.subject == "clip":
             things, features = self._clips(generator, part)
             return features[:, None], [lesson.exercise(clip, generator) for clip in things]
+        if lesson.subject == "view":
+            seen, features = self._views(generator, part)
+            return features[:, None], [lesson.exercise(view, generator) for view in seen]
         if lesson.subject in ("boxes", "boxes together"):
             shown, features = self._boxes(generator, part)
             if lesson.subject == "boxes together":
@@ -254,6 +269,12 @@ class JointStage(LanguageStage):
         drawn = [boxes.sample(generator) for _ in range(self.batch_size)]
         return drawn, self.box_features(drawn)
 
+    def _views(self, generator: random.Random, part: Part) -> tuple[list[views.View], Tensor]:
+        if part == "pretraining":
+            return self._from(self.view_album, generator, self.batch_size)
+        drawn = [views.sample(generator) for _ in range(self.batch_size)]
+        return drawn, self.view_features(drawn)
+
     def _from(self, album: Album[Thing], generator: random.Random, count: int) -> tuple[list[Thing], Tensor]:
         things, features = album.draw(generator, count)
         return things, features.to(self.device).float()
@@ -283,7 +304,34 @@ class BoxStage(JointStage):
         )
         * 3,
         JointStage.cycle,
-    )  # 29, an odd number, so that English takes the place of every lesson in turn
+    )
+
+
+class ViewStage(JointStage):
+    """Everyday views with captions as people write them; what the other stages taught goes on beside them.
+
+    Without it the model has no word for what photos show, and a few hundred of them do not teach it.
+    """
+
+    name = "views"
+    steps = 5000
+    learning_rate = 5e-4  # at twice that, the stage of boxes unlearnt to tell clips
+    matrix_learning_rate = 2e-3
+    held_out_batches = 29
+    cycle = _alternate(
+        tuple(
+            lesson
+            for between in (
+                Lesson(box_exercises.tell, "boxes"),
+                Lesson(box_exercises.judge, "boxes together"),
+                Lesson(box_exercises.count, "boxes"),
+                Lesson(box_exercises.judge, "boxes together"),
+                Lesson(box_exercises.judge, "boxes together"),
+            )
+            for lesson in (Lesson(caption_view, "view"), between, Lesson(complete_view, "view"))
+        ),
+        JointStage.cycle,
+    )
 
 
 class Album(Generic[Thing]):

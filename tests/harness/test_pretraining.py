@@ -29,7 +29,7 @@ from harness.pretraining.language import (
     match,
     relate,
 )
-from harness.pretraining.stages import BoxStage, JointStage, LanguageStage
+from harness.pretraining.stages import BoxStage, JointStage, LanguageStage, ViewStage
 from tasks.mini.words import SIZE_WORDS, THINGS, place
 from tasks.mini.world import part_of, pool, sample
 from tasks.mini_caption import PLAIN, STYLES
@@ -43,13 +43,14 @@ RECIPE = {"seed": 0, "precision": "float32"}
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    for stage in (ImageStage, LanguageStage, JointStage, BoxStage):
+    for stage in (ImageStage, LanguageStage, JointStage, BoxStage, ViewStage):
         monkeypatch.setattr(stage, "batch_size", 6)
         monkeypatch.setattr(stage, "steps", 4)
         monkeypatch.setattr(stage, "held_out_batches", 1)
     monkeypatch.setattr(stages, "SCENES", 40)
     monkeypatch.setattr(stages, "CLIPS", 10)
     monkeypatch.setattr(stages, "BOXES", 10)
+    monkeypatch.setattr(stages, "VIEWS", 10)
     monkeypatch.setattr(run, "EVERY", 2)
 
 
