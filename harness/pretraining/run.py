@@ -21,6 +21,7 @@ from harness.environment import environment
 from harness.errors import UserError
 from harness.exclusive import Machine
 from harness.pretraining.image import ImageStage
+from harness.pretraining.muon import Muon
 from harness.pretraining.stage import Stage
 from harness.pretraining.stages import BoxStage, JointStage, LanguageStage, ViewStage
 from harness.pretraining.tokeniser import english_strings, train_tokenizer
@@ -177,8 +178,7 @@ def _optimisers(stage: Stage) -> list[Optimizer]:
     adam = torch.optim.AdamW(rest, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
     if not matrices:
         return [adam]
-    rate = stage.matrix_learning_rate
-    return [adam, torch.optim.Muon(matrices, lr=rate, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw")]
+    return [adam, Muon(matrices, stage.matrix_learning_rate, WEIGHT_DECAY)]
 
 
 def _step(stage: Stage, optimisers: Sequence[Optimizer], step: int, total: int, identity: Mapping[str, Any]) -> float:
