@@ -58,7 +58,7 @@ class AddedBitFit(Method):
         title="LST: Ladder Side-Tuning for Parameter and Memory Efficient Transfer Learning",
         url="https://arxiv.org/abs/2206.06522",
         year=2022,
-        section="section 4, BitFit on T5; biases from the published code",
+        section="experiments, BitFit on T5; places of the biases from the published code",
     )
     identity_at_start = True
     presets: ClassVar = {"t5": {"learning_rate": 3e-3}}
