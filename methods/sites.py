@@ -182,7 +182,12 @@ def unfreeze_biases(model: Backbone) -> int:
 
 def norms(model: Backbone) -> list[nn.Module]:
     """All normalisation layers of the language model: encoder, decoder and embedding norms."""
-    return [m for m in model.lm.modules() if isinstance(m, nn.LayerNorm | nn.RMSNorm) or "Norm" in type(m).__name__]
+    return [module for module in model.lm.modules() if is_norm(module)]
+
+
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a normalisation layer, torch's or transformers' own."""
+    return isinstance(module, nn.LayerNorm | nn.RMSNorm) or "Norm" in type(module).__name__
 
 
 def unfreeze_norms(model: Backbone) -> None:
