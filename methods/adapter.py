@@ -7,7 +7,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from methods.base import Method, TaskContext
-from methods.blocks import Bottleneck
+from methods.blocks import Bottleneck, reduced
 from methods.papers import vl_adapter
 from methods.sites import Backbone, around, unfreeze_norms
 
@@ -39,11 +39,7 @@ class SingleAdapter(Method):
             ValueError: the bottleneck would have no unit.
         """
         for site in model.sites:
-            rank = site.width // self.reduction_factor
-            if rank == 0:
-                raise ValueError(
-                    f"reduction_factor ({self.reduction_factor}) leaves no bottleneck at width {site.width}"
-                )
-            around(site, model.initialise(Bottleneck(site.width, rank)))
+            bottleneck = Bottleneck(site.width, reduced(site.width, self.reduction_factor))
+            around(site, model.initialise(bottleneck))
         if model.family == "bart":
             unfreeze_norms(model)
