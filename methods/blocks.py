@@ -23,7 +23,7 @@ class Bottleneck(nn.Module):
 class MultiHeadBottleneck(nn.Module):
     """A(y) = y + U φ([D₁ y + b₁; …; D_n y + b_n]) + b_U; D_j: width -> rank/n, U: rank -> width; φ as above.
 
-    The n heads are the rows of one D, with the same start: their number changes no function, only its parts.
+    Joined, the heads are one D with the same start: their number changes the shapes of parameters and nothing else.
 
     Raises:
         ValueError: the rank cannot be divided by n.
@@ -71,7 +71,7 @@ def reduced(width: int, factor: int) -> int:
 
 
 def zero(layer: nn.Module) -> None:
-    """Let a layer start with the output zero; the rules of a Kronecker layer stay, or it would never learn."""
+    """Let a layer give zero at the start; the rules of a Kronecker layer stay, or it would never learn."""
     for name, parameter in layer.named_parameters():
         if not name.startswith("rules."):
             nn.init.zeros_(parameter)

@@ -22,7 +22,7 @@ from methods.vl_pet import (
 
 
 class Design(GranularityControl):
-    """Another method's bottleneck as the modification m. On T5, which the paper leaves out: VL-PET's settings there."""
+    """Another method's bottleneck as the modification m. The paper shows BART alone; T5 gets VL-PET's settings."""
 
     paper = vl_pet("table 9")
     presets: ClassVar[Presets] = joined(GranularityControl.presets, {"t5": {"reduction_factor": 4}})
@@ -31,7 +31,7 @@ class Design(GranularityControl):
 
 
 class GatedAdapter(Design):
-    """m(h) = h + U φ(D h + b_D) + b_U."""
+    """m(h) = h + U φ(D h + b_D) + b_U: VL-PET's modification with one head. The two differ by chance alone."""
 
     def modification(self, width: int) -> nn.Module:
         """Build VL-Adapter's adapter."""
@@ -60,28 +60,28 @@ class GatedCompacter(Design):
 
 
 class AdapterSmall(GatedAdapter, WithSmallGate):
-    """VL-PET-small with m(h) = h + U φ(D h + b_D) + b_U, the adapter of VL-Adapter; none in the decoder."""
+    """VL-PET-small with one head: m(h) = h + U φ(D h + b_D) + b_U, the adapter of VL-Adapter in the encoder."""
 
     name = "vl-adapter-g-small"
     title = "VL-Adapter + VL-PET-small designs"
 
 
 class AdapterMiddleX(GatedAdapter, WithMiddleXGate):
-    """VL-PET-middleX with m(h) = h + U φ(D h + b_D) + b_U, the adapter of VL-Adapter; none in the decoder."""
+    """VL-PET-middleX with one head: m(h) = h + U φ(D h + b_D) + b_U, the adapter of VL-Adapter in the encoder."""
 
     name = "vl-adapter-g-middle-x"
     title = "VL-Adapter + VL-PET-middleX designs"
 
 
 class AdapterMiddleY(GatedAdapter, WithMiddleYGate):
-    """VL-PET-middleY with m(h) = h + U φ(D h + b_D) + b_U, the adapter of VL-Adapter; none in the decoder."""
+    """VL-PET-middleY with one head: m(h) = h + U φ(D h + b_D) + b_U, the adapter of VL-Adapter in the encoder."""
 
     name = "vl-adapter-g-middle-y"
     title = "VL-Adapter + VL-PET-middleY designs"
 
 
 class AdapterLarge(GatedAdapter, WithLargeGate):
-    """VL-PET-large with m(h) = h + U φ(D h + b_D) + b_U, the adapter of VL-Adapter; none in the decoder."""
+    """VL-PET-large with one head: m(h) = h + U φ(D h + b_D) + b_U, the adapter of VL-Adapter in the encoder."""
 
     name = "vl-adapter-g-large"
     title = "VL-Adapter + VL-PET-large designs"
