@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from methods.base import Method, Paper, TaskContext
-from methods.blocks import Bottleneck, Build
+from methods.blocks import Bottleneck, Build, reduced
 from methods.papers import vl_adapter
 from methods.prompt_tuning import SinglePrompt
 from methods.routing import PerTask
@@ -38,11 +38,7 @@ class Adapters(Method):
             ValueError: the bottleneck would have no unit.
         """
         for site in model.sites:
-            units = site.width // self.reduction_factor
-            if units == 0:
-                raise ValueError(
-                    f"reduction_factor ({self.reduction_factor}) leaves no bottleneck at width {site.width}"
-                )
+            units = reduced(site.width, self.reduction_factor)
             around(site, model.initialise(self.adapter(context, site.width, units)))
         if model.family == "bart":
             unfreeze_norms(model)

@@ -6,7 +6,7 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import linear
+from torch.nn.functional import gelu, linear
 
 
 class Rules(nn.Module):
@@ -69,6 +69,19 @@ class KroneckerLinear(nn.Module):
             slices = first @ second[0] if second else first
             # H[a·rows + c, b·columns + d] = Σᵢ Rᵢ[a, b] Wᵢ[c, d]
             return torch.einsum("iab,icd->bdac", rules, slices).flatten(2).flatten(0, 1)
+
+
+class KroneckerBottleneck(nn.Module):
+    """A(y) = y + U(φ(D(y))) with Kronecker layers D: width -> rank, U: rank -> width; φ the tanh-approximated GELU."""
+
+    def __init__(self, width: int, rank: int, divisions: int) -> None:
+        super().__init__()
+        self.down = KroneckerLinear(width, rank, divisions)
+        self.up = KroneckerLinear(rank, width, divisions)
+
+    def forward(self, _x: Tensor, y: Tensor) -> Tensor:
+        """Adapt the sub-layer's output y; its input goes unused. Both (batch, length, width)."""
+        return y + self.up(gelu(self.down(y), approximate="tanh"))
 
 
 def xavier(count: int, rows: int, columns: int) -> nn.Parameter:

@@ -194,7 +194,9 @@ def test_the_command_writes_all_files_and_resumes(small: None, tmp_path: Path) -
     assert set(record["stages"]) == {"image", "language", "joint", "boxes", "views"}
     for name in ("mini-clip", "mini-bart", "mini-bart-text"):
         assert (tmp_path / "out" / name / "model.safetensors").is_file()
-    assert sum("step 4/4" in line for line in lines) == len(record["stages"])  # the second run had nothing left to train
+    assert sum("step 4/4" in line for line in lines) == len(
+        record["stages"]
+    )  # the second run had nothing left to train
 
 
 def test_a_broken_checkpoint_is_named(small: None, tmp_path: Path) -> None:
