@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 from pydantic import Field
+from torch import nn
 
 from methods.base import Method, TaskContext
-from methods.blocks import Bottleneck
+from methods.blocks import Bottleneck, bottleneck_rank
 from methods.papers import vl_adapter
 from methods.sites import Backbone, around, unfreeze_norms
 
@@ -39,11 +40,8 @@ class SingleAdapter(Method):
             ValueError: the bottleneck would have no unit.
         """
         for site in model.sites:
-            rank = site.width // self.reduction_factor
-            if rank == 0:
-                raise ValueError(
-                    f"reduction_factor ({self.reduction_factor}) leaves no bottleneck at width {site.width}"
-                )
-            around(site, model.initialise(Bottleneck(site.width, rank)))
+            rank = bottleneck_rank(site.width, self.reduction_factor)
+            adapter = Bottleneck(nn.Linear(site.width, rank), nn.Linear(rank, site.width))
+            around(site, model.initialise(adapter))
         if model.family == "bart":
             unfreeze_norms(model)
