@@ -18,6 +18,7 @@ BESIDES = {
     ("bart-base", "image-text"): 1_582_848 + 49_152,
     ("bart-base", "video-text"): 403_200 + 49_152,
     ("t5-base", "image-text"): 1_581_312,
+    ("t5-base", "video-text"): 401_664,
 }
 
 
