@@ -98,7 +98,15 @@ def after(linear: nn.Linear, module: nn.Module) -> None:
         ValueError: the linear already carries a module.
     """
     _adopt(linear, module)
-    linear.register_forward_hook(_apply_after)
+    linear.pet_hook = linear.register_forward_hook(_apply_after)  # type: ignore[assignment]
+
+
+def detach(linear: nn.Linear) -> nn.Module:
+    """Undo `after` and return the module, so that a method can fold it into the linear's weight."""
+    module = linear.pet
+    linear.pet_hook.remove()  # type: ignore[operator, union-attr]
+    del linear.pet, linear.pet_hook
+    return module  # type: ignore[return-value]
 
 
 def around(site: Site, module: nn.Module) -> None:
