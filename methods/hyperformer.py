@@ -54,7 +54,7 @@ class Hyperformer(Method):
             ValueError: the bottleneck would have no unit.
         """
         sites = {stack: [site for site in model.sites if site.stack == stack] for stack in ("encoder", "decoder")}
-        networks = Networks(context, self.source, {stack: self.stack(of) for stack, of in sites.items()})
+        networks = AdapterNetworks(context, self.source, {stack: self.stack(of) for stack, of in sites.items()})
         start_small(networks)
         made = once_per_batch(model, context, model.initialise(networks))
         for stack, of in sites.items():
@@ -123,7 +123,7 @@ class StackAdapters(nn.Module):
         return made
 
 
-class Networks(nn.Module):
+class AdapterNetworks(nn.Module):
     """() -> the active task's adapters, by stack and number of the site."""
 
     def __init__(self, context: TaskContext, source: int, stacks: Mapping[str, StackAdapters]) -> None:
