@@ -11,7 +11,8 @@
         controls:
           - {method: full, control: image-blind}
 
-A list among the values of a method's entry makes one cell per entry of the list. Names are resolved by
+A list among the values of a method's entry makes one cell per entry of the list. An entry "!GLOB" leaves out what the
+entries before it stand for: `methods: [all, "!peft/*", peft/dora]`. Names are resolved by
 `harness.expand`; here only the shape of the file is checked.
 """
 
@@ -47,7 +48,7 @@ class Part(BaseModel):
 class MethodEntry(Part):
     """Methods with overrides. A list among the values makes one cell per entry of the list."""
 
-    method: str  # a name, a glob, or `all`
+    method: str  # a name, a glob, or `all`; after "!" what is left out
     parameters: dict[str, Any] = {}  # in the file they stand beside `method`
     settings: dict[str, Any] = {}
 

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from functools import partial
 
 from pydantic import Field
-from torch import Tensor, nn
+from torch import nn
 
-from methods.base import Method, Paper, TaskContext
-from methods.blocks import Bottleneck, bottleneck_rank
+from methods.adapter import Adapters
+from methods.base import Paper, TaskContext
+from methods.blocks import Bottleneck
 from methods.kronecker import KroneckerLinear, Rules
 from methods.routing import PerTask
-from methods.sites import Backbone, around, share, unfreeze_norms
+from methods.sites import Backbone, share
 
 
-class SingleCompacter(Method):
+class SingleCompacter(Adapters):
     """A(h) = h + φ(h H_D + b_D) H_U + b_U on every sub-layer output h, H = Σᵢ Rᵢ ⊗ Wᵢ; shared by all tasks.
 
-    Placed like the single adapter: before dropout, residual sum and norm, after every sub-layer. i runs to
-    ``divisions``; each H has rules Rᵢ and full factors Wᵢ of its own, as in VL-Adapter's scripts (`KroneckerLinear`).
-    φ is the tanh-approximated GELU. All layer norms of BART train too; on T5 none, as for the single adapter.
+    Placed as `SingleAdapter`, and the same norms train. i runs to ``divisions``; each H has rules Rᵢ and full factors
+    Wᵢ of its own, as in VL-Adapter's scripts (`KroneckerLinear`). φ is the tanh-approximated GELU.
     """
 
     name = "compacter-single"
@@ -32,35 +31,13 @@ class SingleCompacter(Method):
         year=2021,
         section="section 4; placement, sizes and sharing from VL-Adapter's code",
     )
-    presets: ClassVar = {"bart/video-text": {"learning_rate": 3e-4}, "t5": {"learning_rate": 3e-4}}
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
-    reduction_factor: int = Field(8, ge=1, description="width of the model over width of the bottleneck")
-    divisions: int = Field(2, ge=1, description="number n of Kronecker products in a sum; rules are n x n")
+    divisions: int = Field(2, ge=1, description="products summed in a Kronecker layer, and size of its rules")
 
-    def attach(self, model: Backbone, context: TaskContext) -> None:
-        """Put an adapter on every site.
-
-        Raises:
-            ValueError: the bottleneck would have no unit, or width or bottleneck cannot be divided.
-        """
-        self.place(model, self.adapter)
-
-    def place(self, model: Backbone, build: Callable[[int], nn.Module]) -> None:
-        """Put what is built for a width on every site of that width."""
-        for site in model.sites:
-            around(site, build(site.width))
-        if model.family == "bart":
-            unfreeze_norms(model)
-
-    def adapter(
-        self, width: int, factor_rank: int | None = None, rules: Callable[[], Tensor] | None = None
-    ) -> Bottleneck:
-        """One adapter; ``factor_rank`` and ``rules`` as in `KroneckerLinear`."""
-        rank = bottleneck_rank(width, self.reduction_factor)
-        down = KroneckerLinear(width, rank, self.divisions, factor_rank, rules)
-        up = KroneckerLinear(rank, width, self.divisions, factor_rank, rules)
-        return Bottleneck(down, up)
+    def adapter(self, context: TaskContext, width: int, units: int) -> nn.Module:
+        """A bottleneck of two Kronecker layers."""
+        layer = partial(KroneckerLinear, divisions=self.divisions)
+        return Bottleneck(width, units, layer, layer)
 
 
 class MultipleCompacters(SingleCompacter):
@@ -70,9 +47,9 @@ class MultipleCompacters(SingleCompacter):
     title = "Multiple Compacters"
     needs_task = True
 
-    def attach(self, model: Backbone, context: TaskContext) -> None:
-        """Put one adapter per task on every site."""
-        self.place(model, lambda width: PerTask(context, lambda: self.adapter(width)))
+    def adapter(self, context: TaskContext, width: int, units: int) -> nn.Module:
+        """One bottleneck per task."""
+        return PerTask(context, partial(super().adapter, context, width, units))
 
 
 class SharedCompacter(SingleCompacter):
@@ -89,4 +66,5 @@ class SharedCompacter(SingleCompacter):
     def attach(self, model: Backbone, context: TaskContext) -> None:
         """Put an adapter on every site, all with the language model's rules."""
         rules = share(model, Rules(self.divisions))
-        self.place(model, lambda width: self.adapter(width, self.factor_rank, rules))
+        layer = partial(KroneckerLinear, divisions=self.divisions, rank=self.factor_rank, rules=rules)
+        self.place(model, lambda width, units: Bottleneck(width, units, layer, layer))

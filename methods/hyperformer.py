@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from methods.base import Method, Paper, TaskContext
-from methods.blocks import bottleneck_rank
+from methods.blocks import reduced
 from methods.hyper_networks import Adapter, AdapterGenerator, GeneratedAdapters, HyperEmbedding, start_small
 from methods.sites import Backbone, Site, around, once_per_batch, unfreeze_norms
 
@@ -68,7 +68,7 @@ class Hyperformer(Method):
         keys, places = zip(*(self.place(site) for site in sites), strict=True)
         tables = [1 + max(rows) for rows in zip(*places, strict=True)]
         width = sites[0].width
-        rank = bottleneck_rank(width, self.reduction_factor)
+        rank = reduced(width, self.reduction_factor)
         return StackAdapters(
             keys,
             places,

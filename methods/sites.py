@@ -18,13 +18,14 @@ from methods.attention import enable_prefixes, refuse_without_prefixes
 from methods.base import TaskContext
 
 M = TypeVar("M", bound=nn.Module)
+Stack = Literal["encoder", "decoder"]
 
 
 @dataclass(frozen=True)
 class Site:
     """One residual sub-layer x + dropout(f(x))."""
 
-    stack: Literal["encoder", "decoder"]
+    stack: Stack
     layer: int
     kind: Literal["self_attn", "cross_attn", "ffn"]
     entry: nn.Module  # its first input is x, the residual stream (batch, length, width)
@@ -198,20 +199,26 @@ def unfreeze_biases(model: Backbone) -> int:
     return len(found)
 
 
-def norms(model: Backbone) -> list[nn.Module]:
-    """All normalisation layers of the language model: encoder, decoder and embedding norms."""
-    return [m for m in model.lm.modules() if isinstance(m, nn.LayerNorm | nn.RMSNorm) or "Norm" in type(m).__name__]
+def norms(model: Backbone, stack: Stack | None = None) -> list[nn.Module]:
+    """Normalisation layers of the language model or of one stack; a stack's embedding norm belongs to it."""
+    part: nn.Module = model.lm if stack is None else getattr(model.lm, f"get_{stack}")()
+    return [module for module in part.modules() if is_norm(module)]
 
 
-def unfreeze_norms(model: Backbone) -> None:
-    """Let all normalisation layers train (``--unfreeze_layer_norms`` of VL-Adapter).
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a normalisation layer, torch's or transformers' own."""
+    return isinstance(module, nn.LayerNorm | nn.RMSNorm) or "Norm" in type(module).__name__
+
+
+def unfreeze_norms(model: Backbone, stack: Stack | None = None) -> None:
+    """Let all normalisation layers train (``--unfreeze_layer_norms`` of VL-Adapter), or those of one stack.
 
     Raises:
-        ValueError: the backbone has none.
+        ValueError: there is none.
     """
-    layers = norms(model)
+    layers = norms(model, stack)
     if not layers:
-        raise ValueError("the backbone has no normalisation layer")
+        raise ValueError(f"the {stack or 'backbone'} has no normalisation layer")
     for layer in layers:
         layer.requires_grad_(True)
 

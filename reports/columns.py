@@ -39,6 +39,7 @@ CELLS: dict[str, str] = IDENTITY | {
     "rate_candidates": "Int64",
     "rate_suite": "string",
     "rate_backbone": "string",
+    "rate_other_weights": "boolean",
     "state": "string",  # see reports.record.State
     "reason": "string",
     "phase": "string",

@@ -146,6 +146,7 @@ class RateOrigin(Record):
     candidates: int | None = None  # how many were tried
     suite: str | None = None  # that the candidates were tried on
     backbone: str | None = None  # the same; not the cell's own where that takes the rates of one like it
+    other_weights: bool | None = None  # whether that backbone has been pre-trained anew since
 
 
 class Result(Record):

@@ -294,3 +294,4 @@ def test_the_origin_of_the_learning_rate_is_recorded(monkeypatch, change, source
     assert origin.source == source
     place = (origin.candidates, origin.suite, origin.backbone)
     assert place == ((2, "mini-image", "mini-bart") if source == "tuned" else (None, None, None))
+    assert origin.other_weights is (True if source == "tuned" else None)  # the entry knows no weights

@@ -179,3 +179,14 @@ def test_unfreeze_norms_reaches_all_of_them(model):
     t5 = bare("t5")
     unfreeze_norms(t5)
     assert sum(p.numel() for p in t5.lm.parameters() if p.requires_grad) == 12 * WIDTH  # no biases
+
+
+@pytest.mark.parametrize(("family", "last"), [("bart", "layernorm_embedding"), ("t5", "final_layer_norm")])
+def test_unfreeze_norms_can_keep_to_one_stack(family, last):
+    model = bare(family)
+    unfreeze_norms(model, "encoder")
+    trained = {n.rpartition(".")[0] for n, p in model.lm.named_parameters() if p.requires_grad}
+    assert len(trained) == len(norms(model, "encoder")) == 2 * 2 + 1
+    assert all("encoder." in name and "norm" in name for name in trained)
+    assert any(name.endswith(last) for name in trained)
+    assert len(norms(model, "decoder")) == 2 * 3 + 1
