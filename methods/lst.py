@@ -13,7 +13,7 @@ from methods.sites import Backbone, beside
 
 
 class LadderSideTuning(Method):
-    """z_l = layer_l(g_l z_{l-1} + (1 - g_l) D_l h_l) beside both stacks; U z_n of the decoder's goes to the output head.
+    """z_l = layer_l(g_l z_{l-1} + (1 - g_l) D_l h_l) beside both stacks; U z_n of the decoder goes to the output head.
 
     h_l is what the frozen layer l of the backbone gives, without gradient; z_0 = E x, x its stack's input; layer_l is a
     layer of the same kind, all widths over r; g_l = sigmoid(a_l / T), a from 0. As in the published code the backbone
