@@ -22,6 +22,14 @@ def ladder(family, fed):
     return model, context
 
 
+def stir(model, deviation=0.3):
+    """Move the side network away from its start, so that everything in it has an effect."""
+    torch.manual_seed(7)
+    with torch.no_grad():
+        for parameter in model.lm.pet.parameters():
+            parameter.add_(deviation * torch.randn_like(parameter))
+
+
 def double(inputs):
     return {name: value.double() if value.is_floating_point() else value for name, value in inputs.items()}
 
@@ -35,11 +43,8 @@ def test_formula(family, fed):
     """Runs the side network by hand over what hooks saw of the backbone; its layers are transformers' own."""
     model, context = ladder(family, fed)
     model.double().eval()
+    stir(model, 0.1)
     side = model.lm.pet
-    torch.manual_seed(7)
-    with torch.no_grad():
-        for parameter in side.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
     seen = {stack: [] for stack in model.layers}
     for stack, layers in model.layers.items():
         layers[0].register_forward_pre_hook(lambda _, args, to=seen[stack]: to.append(args[0]))
@@ -204,7 +209,8 @@ def test_checkpointing_reaches_the_side_network(family):
 @fed
 def test_beam_search_with_cache_equals_without(family, fed):
     model, context = ladder(family, fed)
-    learn(model, context)
+    model.eval()
+    stir(model)
     inputs, runs, caches = batch(), [], []
     inputs.pop("labels")
     side = model.lm.pet
@@ -225,6 +231,24 @@ def test_beam_search_with_cache_equals_without(family, fed):
     words, images = inputs["ids"].shape[1], 10
     backbone, beside = (9, 4, words + images * fed, head), (9, 4, words + images, head // 4)
     assert [layer.keys.shape for layer in across] == 2 * [backbone] + 2 * [beside]
+
+
+@both
+@fed
+def test_beams_of_an_example_read_that_example(family, fed):
+    model, context = ladder(family, fed)
+    model.eval()
+    stir(model)
+    inputs = batch()
+    inputs.pop("labels")
+    with context.on(TASKS[0]):
+        together = model.generate(**inputs, beams=4, max_length=8)
+        for row, found in enumerate(together):
+            alone = model.generate(
+                **{name: part[row : row + 1] for name, part in inputs.items()}, beams=4, max_length=8
+            )
+            assert torch.equal(found[: alone.shape[1]], alone[0])
+    assert len({tuple(row.tolist()) for row in together}) > 1
 
 
 # --- starting weights
