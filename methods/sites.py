@@ -161,6 +161,18 @@ def once_per_batch(model: Backbone, context: TaskContext, module: nn.Module) -> 
     return lambda: context.made
 
 
+def read_ends(model: Backbone, read: Callable[[Tensor, Tensor, Tensor], None]) -> None:
+    """Call ``read`` whenever the decoder has run.
+
+    It gets the encoder's last states (b, s, width), which of them count (b, s), and the decoder's (b, t, width).
+    """
+
+    def end(_decoder: nn.Module, _args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> None:
+        read(kwargs["encoder_hidden_states"], kwargs["encoder_attention_mask"], output.last_hidden_state)
+
+    model.lm.get_decoder().register_forward_hook(end, with_kwargs=True)  # type: ignore[operator]
+
+
 @dataclass
 class Passage:
     """One pass through the layers of a stack, as a side network reads it: b examples, s positions."""

@@ -75,11 +75,14 @@ def test_visual_embedding_trains(family, name):
 def test_training_changes_nothing_that_is_frozen_and_all_that_trains(family, name):
     model, context, _ = build(name, family=family)
     before = {key: tensor.clone() for key, tensor in model.state_dict(keep_vars=True).items()}
-    learn(model, context)
     trained = {key for key, parameter in model.named_parameters(remove_duplicate=False) if parameter.requires_grad}
-    changed = {key for key, tensor in model.state_dict().items() if not torch.equal(tensor, before[key])}
-    assert changed <= trained
-    assert not {key for key in trained - changed if not key.endswith(WITHOUT_GRADIENT)}
+    for _ in range(8):  # parts that are drawn at random take their turns
+        learn(model, context)
+        changed = {key for key, tensor in model.state_dict().items() if not torch.equal(tensor, before[key])}
+        left = {key for key in trained - changed if not key.endswith(WITHOUT_GRADIENT)}
+        if not left:
+            break
+    assert changed <= trained and not left
 
 
 @every
