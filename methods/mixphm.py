@@ -21,14 +21,17 @@ REDUNDANCY = 3.9e-3  # λ
 
 
 class MixPHM(Method):
-    """y + u on every feed-forward output y, u = dropout(φ(y H + b)) H_e + b_e, with e drawn anew for every batch.
+    """y + u on every feed-forward output y, u = dropout(φ(y H + b)) H_e + b_e, e drawn for every place and batch.
 
     All H are Σᵢ Rᵢ ⊗ Lᵢ Kᵢ (`KroneckerLinear`), with one R for the model and one H per place; the H_e start alike. In
-    evaluation one expert is left at each place: the means of L, K and b over e, as in the published code. φ is the
-    tanh-approximated GELU; placed before dropout and the residual sum. No norm trains.
+    evaluation one expert stands for all: the means of L, K and b over e. φ is the tanh-approximated GELU; placed before
+    dropout and the residual sum. No norm trains.
 
-    To every loss, ``redundancy`` · N + ``alignment`` · J is added, each averaged over the places of a stack and over
-    both stacks (`Shared`): u shall not repeat y, and agree with what its stack gives in the end.
+    To every loss ``redundancy`` · N + ``alignment`` · J is added, averaged over the places of a stack and over both
+    stacks: u shall not repeat y, and shall agree with what its stack gives in the end (`Shared`).
+
+    All this is as in the published code, on T5 with a frozen, pre-trained visual embedding and batches of 16; the paper
+    was read in abstract alone. Ours: BART, a visual embedding that trains, and an N that does not grow with the batch.
     """
 
     name = "mixphm"
@@ -38,7 +41,7 @@ class MixPHM(Method):
         title="MixPHM: Redundancy-Aware Parameter-Efficient Tuning for Low-Resource Visual Question Answering",
         url="https://arxiv.org/abs/2303.01239",
         year=2023,
-        section="section 3; sizes, weights and details from the published code",
+        section="method; built from the published code",
     )
     presets: ClassVar = {"mini-bart": {"reduction_factor": 4, "dropout": 0.0}}
 
@@ -125,11 +128,13 @@ class Mixture(nn.Module):
 class Shared(nn.Module):
     """The rules of all experts, and the penalty on what the places of a batch add: u to y.
 
-    With B examples, tokens t of example b(t) among the m that are no padding, û and ŷ of unit length, C = Σ_t û_t ŷ_tᵀ,
-    z_b the mean of the last states of example b, and s_tb = u_t · z_b:
-    N = λ 16 / B² Σ_{i≠j} C²_ij, where the published code has λ / B: the same at its batch of 16, but N does not grow
-    with the batch;
+    There are B examples and m tokens that are no padding; t is one of them, b(t) its example, û_t and ŷ_t have unit
+    length, z_b is the mean of the last states of example b, and s_tb = u_t · z_b. With C = Σ_t û_t ŷ_tᵀ
+
+    N = λ 16 / B² Σ_{i≠j} C²_ij: the published code has λ / B, which is the same at its batch of 16 but grows with B;
     J = Σ_t Σ_{b≠b(t)} (softplus(s_tb) - log 2) / (m (B - 1)) - Σ_t (log 2 - softplus(-s_tb(t))) / m.
+
+    The published code counts as many tokens of an example, but takes its first ones, which may be padding.
     """
 
     def __init__(self, divisions: int, redundancy: float, alignment: float) -> None:
