@@ -33,14 +33,14 @@ class TaskContext:
     """Names the task of the batch being computed; one per run, shared by all attached modules.
 
     The block must enclose ``backward()`` too: gradient checkpointing runs the forward a second time there.
-    ``image`` and ``made`` are filled by `methods.sites.once_per_batch`, and are None for methods without it.
+    ``image`` and ``made`` are filled by `methods.sites.once_per_batch` and `methods.sites.beside`, else None.
     """
 
     def __init__(self, tasks: tuple[str, ...]) -> None:
         self.tasks = tuple(tasks)
         self._task: str | None = None
         self.image: Tensor | None = None  # visual tokens of the batch, (batch, tokens, width)
-        self.made: Any = None  # what a shared module made for the batch, such as generated weights
+        self.made: Any = None  # what a shared module or side network made for the batch
 
     @property
     def task(self) -> str:
