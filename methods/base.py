@@ -94,7 +94,7 @@ class Method(BaseModel, ABC):
     ("bart/video-text"), or a backbone ("mini-bart"), whose presets serve the backbones that are like it too.
     The more specific selector wins."""
 
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
 
     @classmethod
     def configured(
