@@ -19,6 +19,7 @@ from harness.catalogue import Catalogue
 from harness.cli import flags
 from harness.errors import NothingMatched, UserError
 from harness.expand import is_pattern, matching
+from harness.plugins import find_methods
 from harness.run_folder import make_folder, write_atomically
 
 if TYPE_CHECKING:
@@ -91,7 +92,6 @@ def _refuse(name: str, module: str, wanted: Iterable[Path]) -> None:
         UserError: the name is malformed or taken, or a file is there already.
     """
     import methods
-    from harness.plugins import find_methods
 
     if not re.fullmatch(NAME, name):
         raise UserError(f"{name!r}: write the name in lower-case letters and digits, such as low-rank-gate")

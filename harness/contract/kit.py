@@ -52,15 +52,11 @@ class Outcome:
 
 def checks(*methods: type[Method], families: Collection[str] = FAMILIES) -> list[Check]:
     """All quick checks; leave out of ``families`` what the methods refuse in `attach`."""
-    per_family = [rule for rule in RULES if rule is not declaration]
-    return [
-        check
-        for method in methods
-        for check in (
-            Check(declaration, method, ""),
-            *(Check(rule, method, family) for family in families for rule in per_family),
-        )
-    ]
+    found = []
+    for method in methods:
+        found.append(Check(declaration, method, ""))
+        found += [Check(rule, method, family) for family in families for rule in RULES]
+    return found
 
 
 def slow_checks(*methods: type[Method], families: Collection[str] = FAMILIES) -> list[Check]:

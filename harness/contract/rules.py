@@ -257,8 +257,9 @@ def compiling(method: type[Method], family: str) -> None:
         raise Broken(f"{counter.frame_count} graphs instead of {graphs}: do not branch on numbers or on call counts")
 
 
+# Besides `declaration`, which needs no backbone:
 RULES: tuple[Rule, ...] = (
-    *(declaration, counting, gradients, visual, training, storing, identity, merging, routing, caching, attention),
-    *(padding, checkpointing, bfloat16),
+    *(counting, gradients, visual, training, storing, identity, merging, routing),
+    *(caching, attention, padding, checkpointing, bfloat16),
 )
 SLOW_RULES: tuple[Rule, ...] = (compiling,)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from harness import plugins
 from harness.backbones import JointBackbone
 from harness.contract import tiny
-from harness.contract.tiny import CONFIGS, TASKS, VOCABULARY, WIDTH, Attached, bare, batch, loss_of
+from harness.contract.tiny import CONFIGS, FEATURES, TASKS, WIDTH, Attached, bare, batch, loss_of
 from methods import Method, TaskContext
 
 __all__ = [
-    "CONFIGS", "METHODS", "TASKS", "VOCABULARY", "WIDTH", "bare", "batch", "build", "configured", "learn", "loss_of"
+    "CONFIGS", "FEATURES", "METHODS", "TASKS", "WIDTH", "bare", "batch", "build", "configured", "learn", "loss_of"
 ]  # fmt: skip
 
 METHODS = plugins.find_methods()
