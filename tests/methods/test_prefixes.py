@@ -48,26 +48,6 @@ def test_two_places_come_to_the_printed_total_of_prefix_tuning():
 
 
 @both
-@each
-def test_fused_attention_equals_eager_and_padding_stays_hidden(family, name, monkeypatch):
-    found, inputs = [], batch()
-    changed = batch()
-    changed["ids"] = torch.where(inputs["mask"] == 0, 7, inputs["ids"])
-    assert not torch.equal(changed["ids"], inputs["ids"])
-    for attention in ("eager", "sdpa"):
-        plain = bare(family)
-        plain.lm.set_attn_implementation(attention)
-        monkeypatch.setattr("tiny_backbone.bare", lambda _family, made=plain: made)
-        model, context, _ = build(name, family=family)
-        assert model is plain
-        learn(model, context, steps=1)
-        with context.on(TASKS[0]), torch.no_grad():
-            found.append(model(**inputs))
-            torch.testing.assert_close(model(**changed), found[-1])
-    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
-
-
-@both
 def test_prefixes_stand_before_keys_and_values(family):
     torch.manual_seed(0)
     model = bare(family).double().eval()
