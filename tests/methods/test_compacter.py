@@ -4,22 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from test_formulas import check_layers, gelu_tanh, prepared
+from reference import BART_NORMS, SITES, away, check_layers, counted, gelu_tanh, visual_numbers
 from tiny_backbone import TASKS, WIDTH, build
 
-from harness import plugins
-from harness.backbones import get
-from harness.parameters import count
-
 NAMES = ("compacter-single", "compacter-multiple", "compacter-shared")
-# Places of adapters, and what trains besides them: visual embedding and, on BART, the layer norms.
-PLACES = {"bart-base": 30, "t5-base": 60}
-BESIDES = {
-    ("bart-base", "image-text"): 1_582_848 + 49_152,
-    ("bart-base", "video-text"): 403_200 + 49_152,
-    ("t5-base", "image-text"): 1_581_312,
-    ("t5-base", "video-text"): 401_664,
-}
+NORMS = {"bart-base": BART_NORMS, "t5-base": 0}  # that train
 
 
 @pytest.fixture
@@ -39,7 +28,7 @@ def own(layer, u):
 
 @pytest.mark.parametrize("n", [1, 2, 4])
 def test_single(x, n):
-    model = prepared("compacter-single", reduction_factor=4, divisions=n)
+    model = away(build("compacter-single", reduction_factor=4, divisions=n)[0])
 
     def adapt(exit_, h):
         down, up = exit_.pet.down, exit_.pet.up
@@ -51,7 +40,7 @@ def test_single(x, n):
 
 @pytest.mark.parametrize("row", [0, 1])
 def test_multiple_runs_the_tasks_own(x, row):
-    model = prepared("compacter-multiple")
+    model = away(build("compacter-multiple")[0])
 
     def adapt(exit_, h):
         assert len(exit_.pet.of_task) == len(TASKS)
@@ -63,7 +52,7 @@ def test_multiple_runs_the_tasks_own(x, row):
 
 
 def test_shared_has_one_rule_in_the_language_model_and_low_rank_factors(x):
-    model = prepared("compacter-shared", factor_rank=3, divisions=4)
+    model = away(build("compacter-shared", factor_rank=3, divisions=4)[0])
     rules = model.lm.pet.matrices
 
     def shared(layer, u):
@@ -91,21 +80,21 @@ def test_factors_start_as_drawn_not_from_the_familys_rule_for_linears():
     assert 0.98 * bound < factors.abs().max().item() <= bound
 
 
-@pytest.mark.parametrize(("backbone", "kind"), BESIDES)
+@pytest.mark.parametrize("kind", ["image-text", "video-text"])
+@pytest.mark.parametrize("backbone", SITES)
 @pytest.mark.parametrize("name", NAMES)
 def test_counts(name, backbone, kind):
     n, width, rank = 2, 768, 96
     if name == "compacter-shared":
         factors = 2 * n * (width // n + rank // n)  # of rank 1
-        new = PLACES[backbone] * (factors + rank + width) + n**3
+        new = SITES[backbone] * (factors + rank + width) + n**3
         assert backbone != "bart-base" or new == 77_760 + 8
     else:
         one = 2 * n * (width // n) * (rank // n) + 2 * n**3 + rank + width
         assert one == 74_608
-        new = PLACES[backbone] * one * (4 if name == "compacter-multiple" else 1)
-    spec = get(backbone)
-    counts = count(plugins.find_methods().get(name).configured(spec.family, kind, backbone), spec, kind)
-    assert counts.trained == BESIDES[backbone, kind] + new
+        new = SITES[backbone] * one * (4 if name == "compacter-multiple" else 1)
+    counts = counted(name, backbone, kind)
+    assert counts.trained == visual_numbers(backbone, kind) + NORMS[backbone] + new
     assert counts.total == counts.language_model + counts.visual_embedding + new
     assert counts.added_at_inference == new and counts.frozen_extra == 0
 

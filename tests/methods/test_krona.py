@@ -6,27 +6,18 @@ import math
 
 import pytest
 import torch
-from test_formulas import affine, check_layers, prepared
+from reference import affine, away, check_layers, counted, visual_numbers
 from tiny_backbone import CONFIGS, TASKS, WIDTH, batch, build, learn
 
-from harness import plugins
-from harness.backbones import get
-from harness.parameters import count
 from methods.krona import KroneckerUpdate
 
-VISUAL = {
-    ("bart-base", "image-text"): 1_582_848,
-    ("bart-base", "video-text"): 403_200,
-    ("t5-base", "image-text"): 1_581_312,
-    ("t5-base", "video-text"): 401_664,
-}
 ATTENTIONS = {"bart-base": 6 + 2 * 6, "t5-base": 12 + 2 * 12}
 
 
 @pytest.mark.parametrize("factor", [1, 4, 16])
 def test_updates_queries_and_values(factor):
     x = torch.randn(2, 6, WIDTH, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    model = prepared("krona", factor=factor, scale=0.5)
+    model = away(build("krona", factor=factor, scale=0.5)[0])
     seen = set()
 
     def project(linear, u):
@@ -78,12 +69,12 @@ def test_starts_from_zero_and_trains_nothing_else_in_the_language_model():
     assert all(".pet." in name for name, p in model.lm.named_parameters() if p.requires_grad)
 
 
-@pytest.mark.parametrize(("backbone", "kind"), VISUAL)
+@pytest.mark.parametrize("kind", ["image-text", "video-text"])
+@pytest.mark.parametrize("backbone", ATTENTIONS)
 def test_counts(backbone, kind):
     new = ATTENTIONS[backbone] * 2 * (32**2 + (768 // 32) ** 2)
-    spec = get(backbone)
-    counts = count(plugins.find_methods().get("krona").configured(spec.family, kind, backbone), spec, kind)
-    assert counts.trained == VISUAL[backbone, kind] + new
+    counts = counted("krona", backbone, kind)
+    assert counts.trained == visual_numbers(backbone, kind) + new
     assert counts.total == counts.language_model + counts.visual_embedding + new
     assert counts.added_at_inference == counts.frozen_extra == 0
 
