@@ -18,7 +18,6 @@ from harness.grid import Block, GridFile, MethodEntry
 from harness.refusals import refusal
 
 Place = tuple[int | str, ...]
-LEAVE_OUT = "!"  # before a method's name or glob: those that the entries before it stand for are left out
 
 
 @dataclass(frozen=True)
@@ -130,7 +129,7 @@ class _Expansion:
         place: Place = ("blocks", index)
         suites = self._names("suite", block.suites, (*place, "suites"), self._catalogue.suites)
         backbones = self._names("backbone", block.backbones, (*place, "backbones"), self._catalogue.backbones)
-        entries = self._entries(block, place)
+        entries = list(self._entries(block, place))
         refused = _refusals(Settings, block.settings, "setting")
         if refused:  # told once, not again for every cell
             self.problems += [((*place, "settings"), sentence) for sentence in refused]
@@ -153,24 +152,19 @@ class _Expansion:
             self.problems.append((place, unknown(kind, pattern, known)))
         return names
 
-    def _entries(self, block: Block, place: Place) -> list[tuple[Place, str, MethodEntry]]:
+    def _entries(self, block: Block, place: Place) -> Iterator[tuple[Place, str, MethodEntry]]:
         """Each method of a block with one of its combinations of overrides; controls come last."""
-        found: list[tuple[Place, str, MethodEntry]] = []
         controls = [MethodEntry(method=c.method, settings={"control": c.control}) for c in block.controls]
         for part, listed in (("methods", block.methods), ("controls", controls)):
             for index, entry in enumerate(listed):
                 where = (*place, part, index)
-                pattern = entry.method.removeprefix(LEAVE_OUT)
-                names = self._stand_for("method", pattern, where, self._catalogue.methods.names())
-                if pattern != entry.method:
-                    found = [each for each in found if each[1] not in names]
-                    continue
-                for method in (name for name in names if _passes(name, self._choice.methods)):
+                for method in self._stand_for("method", entry.method, where, self._catalogue.methods.names()):
+                    if not _passes(method, self._choice.methods):
+                        continue
                     for parameters in _combinations(entry.parameters):
                         for settings in _combinations(entry.settings):
                             values = {"method": method, "settings": settings, **parameters}
-                            found.append((where, method, MethodEntry.model_validate(values)))
-        return found
+                            yield where, method, MethodEntry.model_validate(values)
 
     def _cells(
         self, suite: str, backbone: str, method: str, entry: MethodEntry, block: Block, place: Place

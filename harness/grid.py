@@ -11,8 +11,7 @@
         controls:
           - {method: full, control: image-blind}
 
-A list among the values of a method's entry makes one cell per entry of the list. An entry "!GLOB" leaves out what the
-entries before it stand for: `methods: [all, "!peft/*", peft/dora]`. Names are resolved by
+A list among the values of a method's entry makes one cell per entry of the list. Names are resolved by
 `harness.expand`; here only the shape of the file is checked.
 """
 
@@ -48,7 +47,7 @@ class Part(BaseModel):
 class MethodEntry(Part):
     """Methods with overrides. A list among the values makes one cell per entry of the list."""
 
-    method: str  # a name, a glob, or `all`; after "!" what is left out
+    method: str  # a name, a glob, or `all`
     parameters: dict[str, Any] = {}  # in the file they stand beside `method`
     settings: dict[str, Any] = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import ClassVar
 
 import torch
@@ -35,11 +36,15 @@ class Adapters(Method):
         """Put an adapter on every site.
 
         Raises:
-            ValueError: the bottleneck would have no unit.
+            ValueError: the bottleneck would have no unit, or a size does not divide as it must.
         """
+        self.place(model, lambda width, units: self.adapter(context, width, units))
+
+    def place(self, model: Backbone, build: Callable[[int, int], nn.Module]) -> None:
+        """Put on every site what is built for its width and so many hidden units; unfreeze the norms of BART."""
         for site in model.sites:
             units = reduced(site.width, self.reduction_factor)
-            around(site, model.initialise(self.adapter(context, site.width, units)))
+            around(site, model.initialise(build(site.width, units)))
         if model.family == "bart":
             unfreeze_norms(model)
 

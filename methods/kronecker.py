@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear
+from torch.nn.functional import linear
 
 
 class Rules(nn.Module):
@@ -67,19 +67,6 @@ class KroneckerLinear(nn.Module):
         # H[a·rows + c, b·columns + d] = Σᵢ Rᵢ[a, b] Wᵢ[c, d]
         blocks = (rules.flatten(1).T @ slices.flatten(1)).view(*rules.shape[1:], *slices.shape[1:])
         return blocks.permute(1, 3, 0, 2).flatten(2).flatten(0, 1)
-
-
-class KroneckerBottleneck(nn.Module):
-    """A(y) = y + U(φ(D(y))) with Kronecker layers D: width -> rank, U: rank -> width; φ the tanh-approximated GELU."""
-
-    def __init__(self, width: int, rank: int, divisions: int) -> None:
-        super().__init__()
-        self.down = KroneckerLinear(width, rank, divisions)
-        self.up = KroneckerLinear(rank, width, divisions)
-
-    def forward(self, _x: Tensor, y: Tensor) -> Tensor:
-        """Adapt the sub-layer's output y; its input goes unused. Both (batch, length, width)."""
-        return y + self.up(gelu(self.down(y), approximate="tanh"))
 
 
 def xavier(count: int, rows: int, columns: int) -> nn.Parameter:

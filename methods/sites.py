@@ -106,7 +106,15 @@ def after(linear: nn.Linear, module: nn.Module) -> None:
         ValueError: the linear already carries a module.
     """
     _adopt(linear, module)
-    linear.register_forward_hook(_apply_after)
+    linear.pet_hook = linear.register_forward_hook(_apply_after)  # type: ignore[assignment]
+
+
+def detach(linear: nn.Linear) -> nn.Module:
+    """Undo `after` and return the module, so that a method can fold it into the linear's weight."""
+    module = linear.pet
+    linear.pet_hook.remove()  # type: ignore[operator, union-attr]
+    del linear.pet, linear.pet_hook
+    return module  # type: ignore[return-value]
 
 
 def around(site: Site, module: nn.Module) -> None:
@@ -142,20 +150,30 @@ def prefix(model: Backbone, site: Site, module: nn.Module) -> None:
     site.attention.register_forward_pre_hook(refuse_without_prefixes)
 
 
-def once_per_batch(model: Backbone, context: TaskContext, module: nn.Module) -> Callable[[], Any]:
-    """Let all sites share ``module()``, run once per batch, and return a function that gives what it made.
-
-    It becomes a child of the language model and runs before the first layer, outside of what gradient checkpointing
-    repeats, in a generation once for all its steps. It may read ``context.task`` and ``context.image``.
+def share(model: Backbone, module: nn.Module) -> Callable[[], Any]:
+    """Let all sites share ``module()``: it becomes a child of the language model; return a function that runs it.
 
     Raises:
         ValueError: the language model carries such a module already.
     """
     _adopt(model.lm, module)
+    return lambda: model.lm.pet()  # type: ignore[operator]
+
+
+def once_per_batch(model: Backbone, context: TaskContext, module: nn.Module) -> Callable[[], Any]:
+    """Let all sites `share` what ``module()`` makes, run once per batch, and return a function that gives it.
+
+    It runs before the first layer, outside of what gradient checkpointing repeats, in a generation once for all its
+    steps. It may read ``context.task`` and ``context.image``.
+
+    Raises:
+        ValueError: the language model carries such a module already.
+    """
+    run = share(model, module)
 
     def make(_visual: nn.Module, _args: tuple[Any, ...], tokens: Tensor) -> None:
         context.image = tokens
-        context.made = model.lm.pet()  # type: ignore[operator]
+        context.made = run()
 
     model.visual.register_forward_hook(make)
     return lambda: context.made

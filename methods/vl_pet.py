@@ -84,6 +84,8 @@ class GranularityControl(Method):
 class WithSmallGate(GranularityControl):
     """G = mean over positions of σ(w · [x; m(h)] + b), one number per example."""
 
+    reads_padding = True
+
     formula: Formula = Field("code", description='what the gate reads of the output: m(h), or h in the "paper"')
 
     def gated(self, width: int) -> Gated:

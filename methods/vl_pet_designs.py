@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from methods.blocks import Bottleneck, ParallelBottleneck, reduced
-from methods.kronecker import KroneckerBottleneck, KroneckerLinear
+from methods.kronecker import KroneckerLinear
 from methods.papers import vl_pet
 from methods.vl_pet import (
     GranularityControl,
@@ -49,14 +49,15 @@ class GatedCompacter(Design):
 
     def modification(self, width: int) -> nn.Module:
         """Build Compacter's adapter."""
-        return KroneckerBottleneck(width, reduced(width, self.reduction_factor), self.divisions)
+        return Bottleneck(width, reduced(width, self.reduction_factor), self.layer, self.layer)
 
     def value_adapter(self, inputs: int, outputs: int) -> ParallelBottleneck:
         """Build a value adapter of Kronecker layers."""
-        return ParallelBottleneck(
-            KroneckerLinear(inputs, self.decoder_rank, self.divisions),
-            KroneckerLinear(self.decoder_rank, outputs, self.divisions),
-        )
+        return ParallelBottleneck(self.layer(inputs, self.decoder_rank), self.layer(self.decoder_rank, outputs))
+
+    def layer(self, inputs: int, outputs: int) -> nn.Module:
+        """Build a Kronecker layer."""
+        return KroneckerLinear(inputs, outputs, self.divisions)
 
 
 class AdapterSmall(GatedAdapter, WithSmallGate):

@@ -30,8 +30,8 @@ class Muon(Optimizer):
         super().__init__(matrices, {"lr": lr, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:
-        """Take one step; matrices of one shape are orthogonalised together."""
+    def step(self, closure: Any = None) -> Any:
+        """Take one step; matrices of one shape are orthogonalised together. No closure is called."""
         for group in self.param_groups:
             shapes: defaultdict[tuple[int, ...], list[tuple[Tensor, Tensor]]] = defaultdict(list)
             for matrix in group["params"]:

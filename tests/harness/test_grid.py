@@ -36,12 +36,6 @@ def test_a_block_is_a_product_and_globs_and_all_stand_for_names(tmp_path: Path) 
     assert found == [(s, "small", m, n) for s in ("scenes", "photos") for m in methods for n in (1, 2)]
 
 
-def test_what_follows_an_exclamation_mark_is_left_out(tmp_path: Path) -> None:
-    found = cells(tmp_path, HEAD + BLOCK.replace("[adapter]", "[all, '!*e*', everything]"))
-    assert [cell.method for cell in found] == ["lora", "everything"]
-    assert refusal(tmp_path, HEAD + BLOCK.replace("[adapter]", "[all, '!lara']"))[0].endswith("did you mean 'lora'?")
-
-
 def test_a_cell_is_resolved_to_plain_data(tmp_path: Path) -> None:
     text = HEAD + BLOCK.replace("[adapter]", "[{method: lora, rank: 8}]").replace("}\n", ", settings: {epochs: 3}}\n")
     (cell,) = cells(tmp_path, text)
