@@ -29,18 +29,21 @@ class SideStack(nn.Module):
         wide: Any = getattr(model.lm, f"get_{stack}")()
         config = narrowed(wide.config, SIZES[model.family], reduction)
         layers = model.layers[stack]
-        # In the cache, their keys and values stand after those of the backbone's layers.
-        places = range(len(layers), 2 * len(layers))
-        self.layers = nn.ModuleList(twin(layer, config, place) for layer, place in zip(layers, places, strict=True))
+        self.relative = model.family == "t5"  # positions are biases of attention
+        self.layers = nn.ModuleList()
+        for index, layer in enumerate(layers):
+            options = {"has_relative_attention_bias": index == 0} if self.relative else {}
+            # In the cache, its keys and values stand after those of the backbone's layers.
+            self.layers.append(type(layer)(config, layer_idx=len(layers) + index, **options))
         for part in self.modules():
             if hasattr(part, "config"):
                 part.config = wide.config  # asked for the kind of attention alone, which may be chosen later
         self.entry = nn.Linear(model.width, config.d_model)
         self.down = nn.ModuleList(nn.Linear(model.width, config.d_model) for _ in layers)
         self.gates = nn.Parameter(torch.zeros(len(layers)))
-        self.dropout = nn.Dropout(config.dropout_rate if model.family == "t5" else config.dropout)
+        self.dropout = nn.Dropout(config.dropout_rate if self.relative else config.dropout)
         self.end: nn.Module = nn.Identity()
-        if model.family == "t5":
+        if self.relative:
             norm = type(wide.final_layer_norm)(config.d_model, config.layer_norm_epsilon)
             self.end = nn.Sequential(norm, self.dropout)
 
@@ -61,9 +64,9 @@ class SideStack(nn.Module):
 
     def among_words(self, words: int, images: int) -> dict[str, Tensor]:
         """T5's position biases of an encoder, (1, heads, s, s): none wherever a visual token is involved."""
-        first: Any = self.layers[0]
-        if not hasattr(first, "layer"):
+        if not self.relative:
             return {}
+        first: Any = self.layers[0]
         bias = first.layer[0].SelfAttention.compute_bias(words, words)
         return {"position_bias": pad(bias, (0, images, 0, images))}
 
@@ -118,14 +121,6 @@ def narrowed(config: Any, names: tuple[str, ...], reduction: int) -> Any:
         heads = config.num_attention_heads
         raise ValueError(f"reduction_factor ({reduction}) leaves a width of {config.d_model} to {heads} heads")
     return config
-
-
-def twin(layer: nn.Module, config: Any, place: int) -> nn.Module:
-    """A new layer of the same class, of the sizes of ``config``; ``place`` is its own in the cache."""
-    if not hasattr(layer, "layer"):
-        return type(layer)(config, layer_idx=place)
-    biased = layer.layer[0].SelfAttention.has_relative_attention_bias  # type: ignore[union-attr, index]
-    return type(layer)(config, has_relative_attention_bias=biased, layer_idx=place)
 
 
 def visible_keys(mask: Tensor | None, length: int) -> Tensor | None:

@@ -131,7 +131,8 @@ class Shared(nn.Module):
     There are B examples and m tokens that are no padding; t is one of them, b(t) its example, û_t and ŷ_t have unit
     length, z_b is the mean of the last states of example b, and s_tb = u_t · z_b. With C = Σ_t û_t ŷ_tᵀ
 
-    N = λ 16 / B² Σ_{i≠j} C²_ij: the published code has λ / B, which is the same at its batch of 16 but grows with B;
+    N = λ 16 / B² Σ_{i≠j} C²_ij: the published code has λ / B, which is the same at its batch of 16 but grows with B
+    (both grow with the square of the tokens per example);
     J = Σ_t Σ_{b≠b(t)} (softplus(s_tb) - log 2) / (m (B - 1)) - Σ_t (log 2 - softplus(-s_tb(t))) / m.
 
     The published code counts as many tokens of an example, but takes its first ones, which may be padding.

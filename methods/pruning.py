@@ -27,13 +27,14 @@ def copy_strongest(model: Backbone, ladder: Ladder) -> None:
         narrow = getattr(ladder, stack)
         for site in model.sites:
             if site.stack == stack:
-                kept = copy_site(model.layers[stack][site.layer], narrow.layers[site.layer], site, kept)
+                kept = copy_site(model, site, narrow.layers[site.layer], kept)
         if model.family == "t5":
             copy(getattr(model.lm, stack).final_layer_norm, narrow.end[0], kept)
 
 
-def copy_site(layer: Any, narrow: nn.Module, site: Site, kept: Tensor) -> Tensor:
+def copy_site(model: Backbone, site: Site, narrow: nn.Module, kept: Tensor) -> Tensor:
     """Fill a sub-layer of a layer's narrow twin; ``kept`` are the features that it reads, returned those it gives."""
+    layer: Any = model.layers[site.stack][site.layer]
     twins: dict[Any, Any] = {module: narrow.get_submodule(name) for name, module in layer.named_modules()}
     *inputs, output = site.linears.values()
     together = math.prod((linear.weight[:, kept] for linear in inputs[1:]), start=inputs[0].weight[:, kept])
@@ -42,7 +43,7 @@ def copy_site(layer: Any, narrow: nn.Module, site: Site, kept: Tensor) -> Tensor
     for linear in inputs:
         copy(linear, twins[linear], hidden, kept)
     copy(output, twins[output], given, hidden)
-    if hasattr(layer, "layer"):  # T5 norms what a sub-layer reads, BART the sum that it gives to
+    if model.family == "t5":  # T5 norms what a sub-layer reads, BART the sum that it gives to
         copy(site.entry, twins[site.entry], kept)
     else:
         norm = getattr(layer, POST_NORMS[site.kind])
