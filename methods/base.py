@@ -90,6 +90,7 @@ class Method(BaseModel, ABC):
     mergeable: ClassVar[bool] = False  # nothing is left beside the backbone after `merge`
     needs_task: ClassVar[bool] = False
     needs_image: ClassVar[bool] = False
+    reads_padding: ClassVar[bool] = False  # an example's result depends on how far its batch is padded
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Defaults that differ by backbone, by selector: a family ("t5"), a family and a kind of suite
     ("bart/video-text"), or a backbone ("mini-bart"), whose presets serve the backbones that are like it too.
