@@ -34,14 +34,14 @@ class TaskContext:
     """Names the task of the batch being computed; one per run, shared by all attached modules.
 
     The block must enclose ``backward()`` too: gradient checkpointing runs the forward a second time there.
-    ``image`` and ``made`` are filled by `methods.sites.once_per_batch` and `methods.sites.beside`, else None.
+    ``image`` and ``made`` are filled by `methods.sites.once_per_batch`, and are None for methods without it.
     """
 
     def __init__(self, tasks: tuple[str, ...]) -> None:
         self.tasks = tuple(tasks)
         self._task: str | None = None
         self.image: Tensor | None = None  # visual tokens of the batch, (batch, tokens, width)
-        self.made: Any = None  # what a shared module or side network made for the batch
+        self.made: Any = None  # what a shared module made for the batch, such as generated weights
 
     @property
     def task(self) -> str:
@@ -90,7 +90,7 @@ class Method(BaseModel, ABC):
     mergeable: ClassVar[bool] = False  # nothing is left beside the backbone after `merge`
     needs_task: ClassVar[bool] = False
     needs_image: ClassVar[bool] = False
-    reads_padding: ClassVar[bool] = False  # how far a batch is padded has an effect on its examples
+    reads_padding: ClassVar[bool] = False  # an example's result depends on how far its batch is padded
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Defaults that differ by backbone, by selector: a family ("t5"), a family and a kind of suite
     ("bart/video-text"), or a backbone ("mini-bart"), whose presets serve the backbones that are like it too.

@@ -189,15 +189,15 @@ def attention(method: type[Method], family: str) -> None:
 
 
 def padding(method: type[Method], family: str) -> None:
-    """What stands under padding has no effect, unless that is declared."""
+    """What stands under padding has an effect, if and only if that is declared."""
     attached, inputs = build(method, family), batch()
     attached.learn(steps=1)
     other = torch.where(inputs["mask"] == 0, (inputs["ids"] + 1) % VOCABULARY, inputs["ids"])
     apart = distance(attached.logits(), attached.logits(ids=other))
     if apart and not method.reads_padding:
-        raise Broken(f"tokens under padding are read ({apart}): compute each token by itself")
+        raise Broken(f"reads tokens under padding ({apart}): compute each by itself, or declare reads_padding = True")
     if not apart and method.reads_padding:
-        raise Broken("reads_padding is declared, but what stands under padding has no effect: take it away")
+        raise Broken("reads_padding is declared, but tokens under padding have no effect: take it away")
 
 
 def checkpointing(method: type[Method], family: str) -> None:

@@ -170,6 +170,12 @@ class Summing(Good):
         return y + (s - 1) * y.cumsum(1)
 
 
+class Sober(Good):
+    """Says that it reads padding."""
+
+    reads_padding = True
+
+
 class Choosy(Good):
     """Looks at how attention is computed."""
 
@@ -265,7 +271,8 @@ BROKEN = [
     (Secretive, "routing", "declare needs_task = True, or do not read it"),
     (Deaf, "routing", "needs_task is declared, but two tasks are computed alike"),
     (Summing, "caching", "generation with cache writes other tokens than without"),
-    (Summing, "padding", "tokens under padding are read (off by"),
+    (Summing, "padding", "reads tokens under padding (off by"),
+    (Sober, "padding", "reads_padding is declared, but tokens under padding have no effect"),
     (Choosy, "attention", "eager and fused attention differ (off by"),
     (Counting, "checkpointing", "gradient checkpointing changes the step ("),
     (Overflowing, "bfloat16", "is not finite under bfloat16"),
