@@ -89,6 +89,8 @@ class Method(BaseModel, ABC):
     mergeable: ClassVar[bool] = False  # nothing is left beside the backbone after `merge`
     needs_task: ClassVar[bool] = False
     needs_image: ClassVar[bool] = False
+    usual: ClassVar[bool] = True  # among `usual` in grids; else part of a long tail, run by name, glob or `all` alone
+    unusable: ClassVar[str] = ""  # why nothing can use it here: it is listed with this reason, and never run
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Defaults that differ by backbone, by selector: a family ("t5"), a family and a kind of suite
     ("bart/video-text"), or a backbone ("mini-bart"), whose presets serve the backbones that are like it too.
@@ -128,7 +130,7 @@ class Method(BaseModel, ABC):
         return None
 
     def after_step(self, model: Backbone, step: int, steps: int) -> None:
-        """Run after each optimiser step; ``step`` counts from 1 to ``steps``."""
+        """Run after each optimiser step, while its gradients are there; ``step`` counts from 1 to ``steps``."""
 
     def merge(self, model: Backbone) -> None:
         """Fold what can be folded into the backbone's weights, for inference."""
