@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from harness.backbones import JointBackbone
+from harness.backbones import SPECS, JointBackbone, on_meta
 from harness.backbones.specs import FAMILIES
+from harness.parameters import VISUAL_TOKENS, count, stored_tensors
 from methods import TaskContext
+from methods.base import Added
 from methods.peft_bridge import fold
 from methods.peft_outcomes import Outcome
 from methods.peft_types import PeftType
 
+KIND = "image-text"
 TASKS = ("first", "second")
 VOCABULARY, FEATURES, STEPS, RATE = 99, 12, 3, 0.02
 CONFIGS: Mapping[str, Mapping[str, Any]] = {
@@ -54,16 +57,20 @@ def probe(made: type[PeftType]) -> Outcome:
     tried: Any = type(made.__name__, (made,), {"__module__": __name__, "probed": True, "needs_numbers": False})
     found = []
     for family in FAMILIES:
-        method = tried.configured(family, "image-text", "mini-bart")
+        method = tried.configured(family, KIND, "mini-bart")
         try:
             found.append(_Trial(method, family).outcome())
         except Exception as error:
             reason = str(error) if isinstance(error, _Unusable) else f"{type(error).__name__}: {error}"
             return Outcome(unusable=" ".join(f"on {family}: {reason}".split()))
+    mergeable = all(outcome.mergeable for outcome in found)
+    needs_numbers = any(outcome.needs_numbers for outcome in found)
+    tried.mergeable, tried.needs_numbers = mergeable, needs_numbers
     return Outcome(
         identity_at_start=all(outcome.identity_at_start for outcome in found),
-        mergeable=all(outcome.mergeable for outcome in found),
-        needs_numbers=any(outcome.needs_numbers for outcome in found),
+        mergeable=mergeable,
+        needs_numbers=needs_numbers,
+        counts=_counts(tried) if needs_numbers else {},
     )
 
 
@@ -178,3 +185,20 @@ class _Trial:
         except Exception:
             return False
         return True
+
+
+def _counts(made: type[PeftType]) -> dict[str, Added]:
+    """Count what a type adds to the backbones of the papers with its default sizes, on layers with random numbers."""
+    found = {}
+    for spec in (spec for spec in SPECS.values() if spec.hub):
+        method = made.configured(spec.family, KIND, spec.name)
+        all_in_all = count(method, spec, KIND, loaded=on_meta(spec, KIND))
+        without = on_meta(spec, KIND)
+        stored = sum(tensor.numel() for tensor in stored_tensors(without, VISUAL_TOKENS[KIND]).values())
+        found[spec.name] = Added(
+            trained=all_in_all.trained - all_in_all.visual_embedding,
+            frozen=all_in_all.frozen_extra,
+            stored=all_in_all.stored - stored,
+            left=all_in_all.added_at_inference,
+        )
+    return found

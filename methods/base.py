@@ -72,6 +72,17 @@ class TaskContext:
             self._task = self.image = self.made = None
 
 
+class Added(BaseModel):
+    """How many numbers a method puts into a language model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trained: int
+    frozen: int
+    stored: int  # what of them a checkpoint holds
+    left: int  # what of them is there after `Method.merge`
+
+
 class Method(BaseModel, ABC):
     """Base of all methods. A sub-class's fields are its hyper-parameters, with the paper's defaults for BART.
 
@@ -131,6 +142,10 @@ class Method(BaseModel, ABC):
 
     def after_step(self, model: Backbone, step: int, steps: int) -> None:
         """Run after each optimiser step, while its gradients are there; ``step`` counts from 1 to ``steps``."""
+
+    def counted(self, backbone: str) -> Added | None:
+        """What `attach` adds to a backbone without its weights, if that is known and takes long to find out."""
+        return None
 
     def merge(self, model: Backbone) -> None:
         """Fold what can be folded into the backbone's weights, for inference."""

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection, Iterable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
 
 import peft
-import torch
 from peft.mapping import PEFT_TYPE_TO_TUNER_MAPPING
 from peft.tuners.tuners_utils import BaseTuner, BaseTunerLayer
 from torch import nn
@@ -60,17 +57,10 @@ def fold(model: Backbone) -> None:
         if isinstance(module, BaseTunerLayer):
             layer = module.get_base_layer()
             if not next(layer.parameters()).is_meta:  # where there are no numbers, there is nothing to fold
-                with beside(layer):
-                    module.merge()
+                module.merge()
                 if module.get_base_layer() is not layer:  # a trained copy took its place
                     layer.load_state_dict(module.get_base_layer().state_dict())
             model.lm.set_submodule(name, layer)
-
-
-def beside(layer: nn.Module) -> AbstractContextManager[Any]:
-    """Let new tensors be made on the CPU if the layer is there, though torch's default may be the meta device."""
-    at_home = next(layer.parameters()).device.type == "cpu"
-    return torch.device("cpu") if at_home else nullcontext()
 
 
 def linear_names(model: Backbone, roles: Collection[str]) -> list[str]:

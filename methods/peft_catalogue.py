@@ -22,7 +22,7 @@ class Size:
     default: float
     mini: float  # on the embedded backbone
     description: str
-    bounds: Mapping[str, float]
+    bounds: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -347,7 +347,7 @@ KNOWN: Mapping[str, Known] = {
     ),
     "trainable_tokens": Known(
         "Trainable tokens",
-        "The first rows of the token table train, which are the more frequent tokens, in embedding and tied output head.",
+        "The first rows of the token table train, the more frequent tokens, in embeddings and the tied output head.",
         "",
         {"tokens": whole("token_indices", 1000, 500, "rows that train, at most half of the table")},
         targets="",

@@ -13,6 +13,8 @@ import peft
 import yaml
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
+from methods.base import Added
+
 FILE = "peft_types.yaml"  # in this package
 HEADER = """\
 # peft's version -> method without "peft/" -> what it was found to do on a small BART and a small T5.
@@ -28,6 +30,7 @@ class Outcome(BaseModel):
     identity_at_start: bool = False
     mergeable: bool = False
     needs_numbers: bool = True  # cannot be built on torch's meta device
+    counts: Mapping[str, Added] = {}  # by backbone, for those that need numbers, with their default sizes
     unusable: str = ""  # why it does not work
 
 

@@ -7,6 +7,7 @@ encoder-decoders is found by probing and kept in ``peft_types.yaml`` (`methods.p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import fields
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -23,8 +24,8 @@ from peft.tuners.tuners_utils import BaseTuner
 from pydantic import Field, create_model
 from torch import Tensor, nn
 
-from methods.base import Paper, TaskContext
-from methods.peft_bridge import ADAPTER, PeftMethod, beside, inject, linear_names, names_of
+from methods.base import Added, Paper, TaskContext
+from methods.peft_bridge import ADAPTER, PeftMethod, inject, linear_names, names_of
 from methods.peft_catalogue import KNOWN, Known, rank
 from methods.peft_outcomes import Outcome, installed
 from methods.sites import Backbone, norms
@@ -53,6 +54,7 @@ class PeftType(PeftMethod):
     hindrance: ClassVar[str]  # why it need not even be probed
     probed: ClassVar[bool]  # whether its outcome is stored
     needs_numbers: ClassVar[bool]  # cannot be built on torch's meta device
+    counts: ClassVar[Mapping[str, Added]]  # by backbone, where that is so
 
     def config(self, model: Backbone) -> peft.PeftConfig:
         """Pass on the hyper-parameters and say what is to be wrapped.
@@ -75,10 +77,8 @@ class PeftType(PeftMethod):
         """
         config = self.config(model)
         layers = [model.lm.get_submodule(name) for name in config.target_modules or ()]
-        if self.needs_numbers:
-            _give_numbers(layers)
         try:
-            with beside(layers[0] if layers else model.lm):
+            with _numbers(layers) if self.needs_numbers else nullcontext():
                 self.inject(model, config, context)
         except Exception as error:
             if self.probed:
@@ -90,6 +90,12 @@ class PeftType(PeftMethod):
     def inject(self, model: Backbone, config: peft.PeftConfig, context: TaskContext) -> BaseTuner:
         """Build peft's tuner."""
         return inject(model, config)
+
+    def counted(self, backbone: str) -> Added | None:
+        """Give the stored counts; they are those of the default sizes."""
+        sizes = {name: field.default for name, field in type(self).model_fields.items() if name != "learning_rate"}
+        usual = all(getattr(self, name) == default for name, default in sizes.items())
+        return self.counts.get(backbone) if usual else None
 
 
 def _roles(default: str) -> Any:
@@ -194,13 +200,17 @@ def _tell_task(context: TaskContext, _layer: nn.Module, args: Any, options: dict
     return args, {**options, "task_ids": task}
 
 
-def _give_numbers(layers: list[nn.Module]) -> None:
-    """Put layers of the meta device on the CPU with random weights: some types decompose or sort them."""
-    for layer in layers:
-        if next(layer.parameters()).is_meta:
-            layer.to_empty(device="cpu")
-            for parameter in layer.parameters():
-                nn.init.normal_(parameter)
+@contextmanager
+def _numbers(layers: list[nn.Module]) -> Iterator[None]:
+    """Give layers of the meta device random weights on the CPU meanwhile: some types decompose or sort them."""
+    bare = [(layer, name, p) for layer in layers for name, p in layer.named_parameters() if p.is_meta]
+    for layer, name, parameter in bare:
+        numbers = torch.randn(parameter.shape, device="cpu")
+        setattr(layer, name, nn.Parameter(numbers, requires_grad=False))
+    with torch.device("cpu") if bare else nullcontext():  # torch's default may be the meta device
+        yield
+    for layer, name, parameter in bare:
+        setattr(layer, name, parameter)
 
 
 SPECIAL: Mapping[str, type[PeftType]] = {
@@ -240,7 +250,7 @@ def _class(name: str, kind: peft.PeftType, known: Known, outcome: Outcome | None
     made.kind, made.settings = kind, known.settings
     made.options = {field: size.option for field, size in known.sizes.items()}
     made.probed, outcome = outcome is not None, outcome or Outcome()
-    made.needs_numbers = outcome.needs_numbers
+    made.needs_numbers, made.counts = outcome.needs_numbers, outcome.counts
     made.identity_at_start, made.mergeable = outcome.identity_at_start, outcome.mergeable
     made.usual = known.usual
     made.hindrance = UNUSABLE.get(name) or _lacks(kind, known)
