@@ -44,7 +44,8 @@ def inject(model: Backbone, config: peft.PeftConfig) -> BaseTuner:
     `peft.inject_adapter_in_model` refuses tuners whose layers share tensors, because it throws the tuner away; the
     layers hold these tensors themselves.
     """
-    return PEFT_TYPE_TO_TUNER_MAPPING[config.peft_type](model.lm, config, adapter_name=ADAPTER)
+    tuner = PEFT_TYPE_TO_TUNER_MAPPING[peft.PeftType(config.peft_type)]
+    return tuner(model.lm, config, adapter_name=ADAPTER)
 
 
 def fold(model: Backbone) -> None:

@@ -75,7 +75,7 @@ class PeftType(PeftMethod):
         Raises:
             ValueError: the type cannot serve this backbone.
         """
-        config = self.config(model)
+        config: Any = self.config(model)
         layers = [model.lm.get_submodule(name) for name in config.target_modules or ()]
         try:
             with _numbers(layers) if self.needs_numbers else nullcontext():
@@ -167,7 +167,7 @@ class AdaLora(OnLinears):
 
     def regulariser(self, model: Backbone) -> Tensor:
         """Mean of ‖A Aᵀ - I‖ and ‖Bᵀ B - I‖ over all layers, weighted."""
-        layers = [layer for layer in model.lm.modules() if isinstance(layer, AdaLoraLayer)]
+        layers: list[Any] = [layer for layer in model.lm.modules() if isinstance(layer, AdaLoraLayer)]
         rows = [part for layer in layers for part in (layer.lora_A[ADAPTER], layer.lora_B[ADAPTER].T)]
         lengths = [torch.linalg.norm(a @ a.T - torch.eye(len(a), device=a.device)) for a in rows]
         return self.orthogonality * torch.stack(lengths).mean()
