@@ -145,13 +145,11 @@ KNOWN: Mapping[str, Known] = {
     ),
     "boft": Known(
         "BOFT",
-        "y = s ⊙ (W R x) + b, R a product of orthogonal matrices, each of d / m blocks of m × m and a butterfly "
-        "permutation; s starts at one.",
+        "y = s ⊙ (W R x) + b, R of d / m orthogonal blocks of m × m (Cayley's map); s starts at one. Of the paper's "
+        "butterfly factors peft computes more than this one only with a CUDA extension, which not every machine has.",
         "liu2024boft",
-        {
-            "block_size": whole("boft_block_size", 8, 4, "rows of a block, m"),
-            "factors": whole("boft_n_butterfly_factor", 2, 2, "matrices of which R is the product"),
-        },
+        {"block_size": whole("boft_block_size", 32, 16, "rows of a block, m; divides the input's width")},
+        {"boft_n_butterfly_factor": 1},
         usual=True,
     ),
     "c3a": Known(
@@ -329,9 +327,10 @@ KNOWN: Mapping[str, Known] = {
     ),
     "shira": Known(
         "SHiRA",
-        "y = (W + S) x + b, S zero but for 2 r d random places.",
+        "y = (W + S) x + b, S zero but for 2 r d random places, the same in all layers of a shape.",
         "bhardwaj2024shira",
         {"rank": whole("r", 128, 16, "r of a LoRA with as many trained numbers")},
+        {"random_seed": 0},
     ),
     "supertuning": Known(
         "Super-Tuning",

@@ -10,8 +10,12 @@ from tiny_backbone import CONFIGS, METHODS, TASKS, bare, batch, build, learn, lo
 from harness.parameters import stored_tensors
 
 REFUSED = {("t5", "bitfit")}  # methods that cannot serve a family, and say so
+SLOW = [name for name in METHODS.names() if not METHODS.get(name).usual]
 PAIRS = [(family, name) for family in CONFIGS for name in METHODS.names()]
-every = pytest.mark.parametrize(("family", "name"), [pair for pair in PAIRS if pair not in REFUSED])
+every = pytest.mark.parametrize(
+    ("family", "name"),
+    [pytest.param(*pair, marks=[pytest.mark.slow] * (pair[1] in SLOW)) for pair in PAIRS if pair not in REFUSED],
+)
 
 # Boxes are zero, so their weight gets no gradient; a bias on all keys alike is invisible to the softmax.
 WITHOUT_GRADIENT = ("visual.box.0.weight", "k_proj.bias")
@@ -30,7 +34,8 @@ def outputs(model, context):
 def test_discovery_finds_the_methods_and_no_broken_file():
     assert len(METHODS.names()) >= 7
     assert not METHODS.broken
-    assert all(plugin.value for plugin in METHODS.listing())
+    assert all(METHODS.get(name) for name in METHODS.names())
+    assert all(name.startswith("peft/") for name in SLOW)
 
 
 @pytest.mark.parametrize("name", METHODS.names())
