@@ -46,6 +46,16 @@ def count(
     with torch.device("meta"):
         model = on_meta(spec, kind, feature_width) if loaded is None else untrained(loaded)
         language_model, visual = _numbers(model.lm.parameters()), _numbers(model.visual.parameters())
+        if loaded is None and (known := method.counted(spec.name)):
+            return Parameters(
+                trained=visual + known.trained,
+                stored=_numbers(stored_tensors(model, VISUAL_TOKENS[kind]).values()) + known.stored,
+                added_at_inference=known.left,
+                frozen_extra=known.frozen,
+                language_model=language_model,
+                visual_embedding=visual,
+                total=language_model + visual + known.trained + known.frozen,
+            )
         own = set(_tensors(model))
         method.attach(model, TaskContext(tasks or TASKS[kind]))
         added = [tensor for tensor in _tensors(model) if tensor not in own]

@@ -14,7 +14,7 @@ from rich.table import Table
 from harness.catalogue import Catalogue
 from harness.cli import flags
 from harness.errors import NothingMatched, UserError, unknown
-from harness.expand import is_pattern, matching
+from harness.expand import is_pattern, matching, matching_methods
 
 if TYPE_CHECKING:
     from harness.backbones.specs import BackboneSpec
@@ -65,9 +65,11 @@ def params(
 ) -> int:
     """Print parameter counts and updated parameters (%) of each method, as the papers define them."""
     catalogue = Catalogue(plugins=flags.resolved(plugin))
-    names = _select("method", methods, catalogue.methods.names())
-    specs = [catalogue.backbones[name] for name in _select("backbone", backbones, list(catalogue.backbones))]
-    rows = _counted([catalogue.methods.get(name) for name in names], specs)
+    found, known = catalogue.methods, catalogue.backbones
+    names = _select("method", methods, lambda pattern: matching_methods(pattern, found), found.refusal)
+    places = _select("backbone", backbones, lambda p: matching(p, known), lambda p: unknown("backbone", p, known))
+    specs = [known[name] for name in places]
+    rows = _counted([found.get(name) for name in names], specs)
     wanted = flags.split(suites)
     for pattern in wanted:
         if not any(matching(pattern, [row["suite"]]) for row in rows):
@@ -165,15 +167,15 @@ LISTINGS: Mapping[str, Callable[[Catalogue], list[Row]]] = {
 }
 
 
-def _select(kind: str, text: str, names: Sequence[str]) -> list[str]:
+def _select(kind: str, text: str, matches: Callable[[str], list[str]], refusal: Callable[[str], str]) -> list[str]:
     """Names that a comma list of names and globs stands for."""
     chosen: dict[str, None] = {}
     for pattern in flags.split(text):
-        hits = matching(pattern, names)
+        hits = matches(pattern)
         if not hits and is_pattern(pattern):
             raise NothingMatched(f"--{kind}s {pattern}: matches nothing")
         if not hits:
-            raise UserError(f"--{kind}s: {unknown(kind, pattern, names)}")
+            raise UserError(f"--{kind}s: {refusal(pattern)}")
         chosen |= dict.fromkeys(hits)
     return list(chosen)
 
