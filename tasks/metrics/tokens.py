@@ -68,5 +68,5 @@ def tokens(caption: str) -> list[str]:
 
 def _without_clitics(word: str) -> list[str]:
     """Split "n't", "'s", "'ll" and so on off the end of a word, as often as they occur."""
-    split = _CLITIC.match(word)
+    split = _CLITIC.match(word) if "'" in word else None
     return [*_without_clitics(split[1]), split[2]] if split else [word]
