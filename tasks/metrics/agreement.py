@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+Numbers = Sequence[float] | NDArray[np.float64]
+
 
 def whole(text: str) -> int:
     """Return the class that a text names, -1 if it is no whole number."""
@@ -51,23 +53,25 @@ def f1(said: Sequence[int], truth: Sequence[int]) -> float:
     return 2 * hits / positives if positives else 0.0
 
 
-def pearson(said: Sequence[float], truth: Sequence[float]) -> float:
-    """Return Pearson's correlation; 0.0 where either side is constant."""
+def pearson(said: Numbers, truth: Numbers) -> float:
+    """Return Pearson's correlation; 0.0 where either side is constant, or too large to be squared."""
     if len(said) != len(truth):
         raise ValueError(f"{len(said)} numbers against {len(truth)}")
     if not len(said) or np.ptp(said) == 0 or np.ptp(truth) == 0:
         return 0.0
-    first, second = (np.asarray(values, dtype=float) for values in (said, truth))
-    first, second = (values - values.mean() for values in (first, second))
-    first, second = (values / np.linalg.norm(values) for values in (first, second))
-    return float(np.clip(first @ second, -1.0, 1.0))
+    with np.errstate(over="ignore", invalid="ignore"):
+        first, second = (np.asarray(values, dtype=float) for values in (said, truth))
+        first, second = (values - values.mean() for values in (first, second))
+        first, second = (values / np.linalg.norm(values) for values in (first, second))
+        value = float(np.clip(first @ second, -1.0, 1.0))
+    return value if np.isfinite(value) else 0.0
 
 
-def spearman(said: Sequence[float], truth: Sequence[float]) -> float:
+def spearman(said: Numbers, truth: Numbers) -> float:
     """Return Spearman's correlation: Pearson's of the ranks, equal values sharing their mean rank."""
-    return pearson(_ranks(said), _ranks(truth))  # type: ignore[arg-type]
+    return pearson(_ranks(said), _ranks(truth))
 
 
-def _ranks(values: Sequence[float]) -> NDArray[np.float64]:
+def _ranks(values: Numbers) -> NDArray[np.float64]:
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(counts) - (counts - 1) / 2)[places]

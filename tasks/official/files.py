@@ -13,6 +13,9 @@ from tasks.base import DataError
 
 T = TypeVar("T")
 
+Id = int | str
+"""Owners write ids as numbers; some tools write them as text."""
+
 
 class Record(BaseModel):
     """What is read of an owner's record; it has more fields than that, and some write numbers for text."""

@@ -24,7 +24,7 @@ class _Types(Record):
 
 
 class _Question(Record):
-    imageId: str
+    imageId: str = ""
     answer: str | None = None
     isBalanced: bool = True
     types: _Types = _Types()

@@ -13,12 +13,12 @@ from pathlib import Path
 from tasks.base import DataError, Example
 from tasks.metrics.exact import METRIC, exact
 from tasks.official.captions import CaptionScorer
-from tasks.official.files import Record, read_json, read_json_lines
+from tasks.official.files import Id, Record, read_json, read_json_lines
 from tasks.official.formats import Format, Scores
 
 
 class _Question(Record):
-    qid: int
+    qid: Id
     vid_name: str = ""
     answer_idx: int | None = None
 
@@ -28,7 +28,7 @@ class _Description(Record):
 
 
 class _Clip(Record):
-    clip_id: int
+    clip_id: Id
     descs: tuple[_Description, ...] = ()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tasks.base import DataError, Example
 from tasks.metrics.vqa import METRIC, vqa_accuracy
-from tasks.official.files import Record, read_json
+from tasks.official.files import Id, Record, read_json
 from tasks.official.formats import Format, Scores, by_kind
 
 
@@ -21,8 +21,8 @@ class _Answer(Record):
 
 
 class _Annotation(Record):
-    question_id: int
-    image_id: int
+    question_id: Id
+    image_id: Id = ""
     answer_type: str = ""
     answers: tuple[_Answer, ...] = ()
 
@@ -32,7 +32,7 @@ class _Annotations(Record):
 
 
 class _Question(Record):
-    question_id: int
+    question_id: Id
 
 
 class _Questions(Record):
@@ -40,7 +40,7 @@ class _Questions(Record):
 
 
 class _Result(Record):
-    question_id: int
+    question_id: Id
     answer: str
 
 

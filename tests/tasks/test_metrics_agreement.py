@@ -58,6 +58,11 @@ def test_correlations_are_scipys(step):
     assert spearman(said, truth) == pytest.approx(stats.spearmanr(said, truth)[0], abs=1e-12)
 
 
+def test_numbers_too_large_to_correlate_are_zero():
+    assert pearson([1e308, 1e308, -1.0], [1.0, 2.0, 3.0]) == 0.0
+    assert spearman([1e308, 1e307, -1.0], [3.0, 2.0, 1.0]) == pytest.approx(1.0)
+
+
 def test_correlations_with_a_constant_are_zero():
     for correlation in (pearson, spearman):
         assert correlation([0.1, 0.1, 0.1], [1.0, 2.0, 3.0]) == 0.0

@@ -32,6 +32,7 @@ REFERENCES = [
         ("mr. smith (left)", "mr. smith -lrb- left -rrb-"),
         ("ready to bat., and so on...", "ready to bat. and so on"),
         ("it’s 3,000 people -- or 1/2", "it 's 3,000 people or 1/2"),
+        ("No. 5 (no. 6), no.", "no. 5 -lrb- no. 6 -rrb- no"),
         ("what?! really??", "what ?! really ??"),
         ("", ""),
     ],
