@@ -126,7 +126,7 @@ def test_a_full_disk_is_one_line(
 def test_help_comes_without_arguments_and_knows_all_commands(capsys: Captured) -> None:
     assert invoke([]) == 0
     text = capsys.readouterr().out
-    assert all(command in text for command in ("run", "plan", "status", "report", "list", "params", "cell"))
+    assert all(command in text for command in ("run", "plan", "status", "report", "list", "params", "score", "cell"))
 
 
 def test_a_broken_plugin_is_listed_and_warned_about(tmp_path: Path, no_weights: None, capsys: Captured) -> None:
