@@ -284,6 +284,29 @@ def test_video_questions_score_as_in_value(real_folder, task):
     assert (len(names), round(100 * metrics["accuracy"], 2)) == (official["rows"], official["accuracy"])
 
 
+@pytest.mark.parametrize(
+    ("task", "file", "rows"),
+    [
+        ("cola", "CoLA/dev.tsv", 1043),
+        ("sst2", "SST-2/dev.tsv", 872),
+        ("mrpc", "MRPC/dev.tsv", 408),
+        ("qqp", "QQP/dev_1k.tsv", 1000),
+        ("stsb", "STS-B/dev.tsv", 1500),
+        ("mnli", "MNLI/dev_official_columns.tsv", 240),
+        ("qnli", "QNLI/dev.tsv", 5463),
+        ("rte", "RTE/dev.tsv", 277),
+        ("wnli", "WNLI/dev.tsv", 71),
+    ],
+)
+def test_glues_own_labels_score_one(real_folder, tmp_path, task, file, rows):
+    form, path = FORMATS[f"glue/{task}"], real_folder("glue") / file
+    labels = [f"{example.id}\t{example.references[0]}\n" for example in form.references(path)]
+    (tmp_path / "labels.tsv").write_text("index\tprediction\n" + "".join(labels))
+    names, metrics, _ = scored(form, path, tmp_path / "labels.tsv")
+    assert len(names) == rows
+    assert list(metrics.values()) == pytest.approx([1.0] * len(metrics))
+
+
 OFFICIAL = {
     "cider": "CIDEr",
     **{f"bleu-{order}": f"Bleu_{order}" for order in (1, 2, 3, 4)},
