@@ -83,16 +83,19 @@ class PhotoTask(FolderTask):
         return super().absent() + [f"{name}/" for name in self.photo_folders if not (self.folder / name).is_dir()]
 
     def missing(self) -> str | None:
-        """Name the files that are not there, or count the photos; where a file is broken, `examples` says so."""
-        return super().missing() or self._missing_photos()
+        """Name the files that are not there, or count the photos; what is there but broken, `examples` tells."""
+        try:
+            return super().missing() or self._missing_photos()
+        except DataError:
+            return None
 
     def _missing_photos(self) -> str | None:
-        absent = sorted(self._wanted - self._photos.keys())
+        absent = sorted(self.wanted_photos - self._photos.keys())
         if not absent:
             return None
         places = " and ".join(str(self.folder / name) for name in self.photo_folders)
         return (
-            f"{len(absent):,} of {len(self._wanted):,} photos are not in {places} (first: {absent[0]}): "
+            f"{len(absent):,} of {len(self.wanted_photos):,} photos are not in {places} (first: {absent[0]}): "
             f"{self.photo_origin}; layout in {type(self).__module__}"
         )
 
@@ -105,12 +108,13 @@ class PhotoTask(FolderTask):
         """
 
     @cached_property
-    def _wanted(self) -> set[str]:
+    def wanted_photos(self) -> set[str]:
+        """What `photo_names` found, scanned once."""
         return self.photo_names()
 
     @cached_property
     def _photos(self) -> Mapping[str, Found]:
-        return files_below([self.folder / name for name in self.photo_folders], self._wanted)
+        return files_below([self.folder / name for name in self.photo_folders], self.wanted_photos)
 
     def fingerprint(self) -> str:
         """Digest of the contents of all annotation files, and of names and sizes of all photos."""

@@ -182,3 +182,30 @@ def vqa_annotation(image: int, question: int) -> dict[str, object]:
         "answer_type": "number" if common == "2" else "other",
         "question_id": question,
     }
+
+
+NLVR2 = {"train": 12, "dev": 4, "test1": 6}
+
+
+def write_nlvr2(data: Path, splits: dict[str, int] = NLVR2) -> Path:
+    """``splits``: number of sets of photos; one sentence about two pairs each, twice as many true as false."""
+    folder = data / "nlvr2"
+    for split, count in splits.items():
+        lines = []
+        for number in range(count):
+            for pair in (0, 3):
+                name = f"{split}-{number}-{pair}"
+                below = folder / "images" / split / (str(number % 3) if split == "train" else "")
+                below.mkdir(parents=True, exist_ok=True)
+                for side in (0, 1):
+                    (below / f"{name}-img{side}.png").write_bytes(picture("PNG", COLOURS[(number + side) % 4]))
+                label = "False" if number % 3 == 0 and pair else "True"
+                line = {
+                    "identifier": f"{name}-1",
+                    "sentence": f"There are {number} dogs.",
+                    "label": label,
+                    "writer": "1",
+                }
+                lines.append(json.dumps(line))
+        (folder / f"{split}.json").write_text("\n".join(lines) + "\n")
+    return folder
