@@ -209,3 +209,31 @@ def write_nlvr2(data: Path, splits: dict[str, int] = NLVR2) -> Path:
                 lines.append(json.dumps(line))
         (folder / f"{split}.json").write_text("\n".join(lines) + "\n")
     return folder
+
+
+GQA = {"train": 50, "val": 12, "testdev": 6}
+
+
+def write_gqa(data: Path, splits: dict[str, int] = GQA) -> Path:
+    """``splits``: number of photos of each split; two questions a photo."""
+    folder = data / "gqa"
+    (folder / "images").mkdir(parents=True)
+    for split, count in splits.items():
+        questions = {}
+        for number in range(count):
+            image = f"{'n' if split == 'testdev' else ''}{len(split)}{number:03}"
+            (folder / "images" / f"{image}.jpg").write_bytes(picture("JPEG", COLOURS[number % 4]))
+            for index, (text, answer, kind) in enumerate(
+                (("What colour is the wall?", COLOURS[number % 4], "query"), ("Is it a wall?", "yes", "verify"))
+            ):
+                questions[f"{len(split)}{number:03}{index}"] = {
+                    "semantic": [{"operation": "select", "dependencies": [], "argument": "wall (1)"}],
+                    "question": text,
+                    "imageId": image,
+                    "isBalanced": True,
+                    "answer": answer,
+                    "types": {"detailed": "what", "semantic": "attr", "structural": kind},
+                    "fullAnswer": f"The wall is {answer}.",
+                }
+        (folder / f"{split}_balanced_questions.json").write_text(json.dumps(questions))
+    return folder
