@@ -158,7 +158,10 @@ def test_checkpointing_changes_nothing(family, name):
             loss_of(model).backward()
         gradients.append({n: p.grad for n, p in model.named_parameters() if p.grad is not None})
     assert runs == [1, 2]
-    torch.testing.assert_close(gradients[0], gradients[1])
+    assert gradients[0].keys() == gradients[1].keys()
+    for parameter_name, gradient in gradients[0].items():
+        scale = max(1, gradient.abs().max().item())
+        torch.testing.assert_close(gradients[1][parameter_name], gradient, rtol=1.3e-6, atol=1e-5 * scale)
 
 
 @every
