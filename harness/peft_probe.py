@@ -12,7 +12,7 @@ from torch.nn.functional import cross_entropy
 
 from harness.backbones import SPECS, JointBackbone, on_meta
 from harness.backbones.specs import FAMILIES
-from harness.parameters import VISUAL_TOKENS, count, stored_tensors
+from harness.parameters import PAPER_SUITES, count, stored_tensors
 from methods import TaskContext
 from methods.base import Added
 from methods.peft_bridge import fold
@@ -195,7 +195,7 @@ def _counts(made: type[PeftType]) -> dict[str, Added]:
         method = made.configured(spec.family, KIND, spec.name)
         all_in_all = count(method, spec, KIND, loaded=on_meta(spec, KIND))
         without = on_meta(spec, KIND)
-        stored = sum(tensor.numel() for tensor in stored_tensors(without, VISUAL_TOKENS[KIND]).values())
+        stored = sum(tensor.numel() for tensor in stored_tensors(without, PAPER_SUITES[KIND].visual_tokens).values())
         found[spec.name] = Added(
             trained=all_in_all.trained - all_in_all.visual_embedding,
             frozen=all_in_all.frozen_extra,

@@ -120,7 +120,8 @@ def discover(
             loaded = load()
             classes: list[type[Any]] = [loaded] if inspect.isclass(loaded) else _classes(loaded, base)
         except (Exception, SystemExit) as error:
-            broken.append(Plugin(short, origin, error=f"{type(error).__name__}: {error}"))
+            reason = " ".join(str(error).split())
+            broken.append(Plugin(short, origin, error=f"{type(error).__name__}: {reason}"))
             continue
         for value in classes:
             name = value.name

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from inspect import isabstract
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -100,6 +101,7 @@ class Method(BaseModel, ABC):
     mergeable: ClassVar[bool] = False  # nothing is left beside the backbone after `merge`
     needs_task: ClassVar[bool] = False
     needs_image: ClassVar[bool] = False
+    reads_padding: ClassVar[bool] = False  # an example's result depends on how far its batch is padded
     usual: ClassVar[bool] = True  # among `usual` in grids; else part of a long tail, run by name, glob or `all` alone
     unusable: ClassVar[str] = ""  # why nothing can use it here: it is listed with this reason, and never run
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -107,7 +109,17 @@ class Method(BaseModel, ABC):
     ("bart/video-text"), or a backbone ("mini-bart"), whose presets serve the backbones that are like it too.
     The more specific selector wins."""
 
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_options: Any) -> None:
+        """Refuse what no listing and no report could show.
+
+        Raises:
+            TypeError: the class has a name but no title.
+        """
+        if hasattr(cls, "name") and not hasattr(cls, "title") and not isabstract(cls):
+            raise TypeError(f"{cls.__name__} has a name but no title; give it one")
 
     @classmethod
     def configured(

@@ -48,26 +48,6 @@ def test_two_places_come_to_the_printed_total_of_prefix_tuning():
 
 
 @both
-@each
-def test_fused_attention_equals_eager_and_padding_stays_hidden(family, name, monkeypatch):
-    found, inputs = [], batch()
-    changed = batch()
-    changed["ids"] = torch.where(inputs["mask"] == 0, 7, inputs["ids"])
-    assert not torch.equal(changed["ids"], inputs["ids"])
-    for attention in ("eager", "sdpa"):
-        plain = bare(family)
-        plain.lm.set_attn_implementation(attention)
-        monkeypatch.setattr("tiny_backbone.bare", lambda _family, made=plain: made)
-        model, context, _ = build(name, family=family)
-        assert model is plain
-        learn(model, context, steps=1)
-        with context.on(TASKS[0]), torch.no_grad():
-            found.append(model(**inputs))
-            torch.testing.assert_close(model(**changed), found[-1])
-    torch.testing.assert_close(*found, rtol=1e-3, atol=1e-3)
-
-
-@both
 def test_prefixes_stand_before_keys_and_values(family):
     torch.manual_seed(0)
     model = bare(family).double().eval()
@@ -130,9 +110,9 @@ def test_generated_prefixes_and_adapters(reading):
 
     def embed(z, layer, block):
         e = stack.embedding
-        u = torch.cat([z, e.layer.weight[layer], e.block.weight[block]])
+        u = torch.cat([z, e.tables[0].weight[layer], e.tables[1].weight[block]])
         u = e.second.weight @ (e.first.weight @ u + e.first.bias).relu() + e.second.bias
-        return layer_norm(u, u.shape, e.norm.weight, e.norm.bias, 1e-6)
+        return layer_norm(u, u.shape, e.LayerNorm.weight, e.LayerNorm.bias, 1e-6)
 
     def write(generator, code):
         return generator.weight @ code + generator.bias
@@ -152,7 +132,8 @@ def test_generated_prefixes_and_adapters(reading):
     found = site.exit.pet(y, y)[5]
     total = y[5]
     for generator, z in ((stack.task_adapter, task), (stack.visual_adapter, tokens.mean(0))):
-        down, down_bias, up, up_bias = write(generator, embed(z, 1, 2)).split([3 * WIDTH, 3, 3 * WIDTH, WIDTH])
+        parts = (generator.down, generator.down_bias, generator.up, generator.up_bias)
+        down, down_bias, up, up_bias = (write(part, embed(z, 1, 2)) for part in parts)
         u = y[5] @ down.view(3, WIDTH).T + down_bias
         u = 0.5 * u * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (u + 0.044715 * u**3)))
         total = total + u @ up.view(WIDTH, 3).T + up_bias
