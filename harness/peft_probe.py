@@ -54,7 +54,8 @@ class _Unusable(Exception):
 
 def probe(made: type[PeftType]) -> Outcome:
     """Try a type on every family; what holds on all of them is said of it."""
-    tried: Any = type(made.__name__, (made,), {"__module__": __name__, "probed": True, "needs_numbers": False})
+    on_meta_device = {"__module__": __name__, "probed": True, "outcome": Outcome(needs_numbers=False)}
+    tried: Any = type(made.__name__, (made,), on_meta_device)
     found = []
     for family in FAMILIES:
         method = tried.configured(family, KIND, "mini-bart")
@@ -63,15 +64,15 @@ def probe(made: type[PeftType]) -> Outcome:
         except Exception as error:
             reason = str(error) if isinstance(error, _Unusable) else f"{type(error).__name__}: {error}"
             return Outcome(unusable=" ".join(f"on {family}: {reason}".split()))
-    mergeable = all(outcome.mergeable for outcome in found)
-    needs_numbers = any(outcome.needs_numbers for outcome in found)
-    tried.mergeable, tried.needs_numbers = mergeable, needs_numbers
-    return Outcome(
-        identity_at_start=all(outcome.identity_at_start for outcome in found),
-        mergeable=mergeable,
-        needs_numbers=needs_numbers,
-        counts=_counts(tried) if needs_numbers else {},
+    outcome = Outcome(
+        identity_at_start=all(each.identity_at_start for each in found),
+        mergeable=all(each.mergeable for each in found),
+        needs_numbers=any(each.needs_numbers for each in found),
     )
+    if outcome.needs_numbers:
+        tried.mergeable, tried.outcome = outcome.mergeable, outcome
+        outcome = outcome.model_copy(update={"counts": _counts(tried), "sizes": tried().sizes()})
+    return outcome
 
 
 @dataclass
