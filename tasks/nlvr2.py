@@ -53,8 +53,8 @@ class Nlvr2(PhotoTask):
     batch_share = 20 / 60
     required = tuple(f"nlvr2/{name}.json" for name in SPLITS.values())
     photo_folders = ("nlvr2/images",)
-    origin = "train.json, dev.json and test1.json are at github.com/lil-lab/nlvr, folder nlvr2/data"
     photo_origin = "the owners give the photos out on request, see nlvr2/README.md at github.com/lil-lab/nlvr"
+    origin = f"train.json, dev.json and test1.json are at github.com/lil-lab/nlvr in nlvr2/data, {photo_origin}"
 
     @property
     def card(self) -> Card:
