@@ -13,6 +13,7 @@ import torch
 
 from harness import checkpoint
 from harness.backbones import get
+from harness.backbones.registry import fingerprint
 from harness.cells import Cell
 from harness.data import Mixture, TaskData
 from harness.environment import environment
@@ -175,8 +176,14 @@ def rate_origin(cell: Cell) -> RateOrigin:
         return RateOrigin(source="default")
     if found.search is None:
         return RateOrigin(source="by hand")
-    candidates = len(found.search.candidates)
-    return RateOrigin(source="tuned", candidates=candidates, suite=found.search.suite, backbone=backbone)
+    search = found.search
+    return RateOrigin(
+        source="tuned",
+        candidates=len(search.candidates),
+        suite=search.suite,
+        backbone=backbone,
+        other_weights=search.weights != fingerprint(get(backbone)),
+    )
 
 
 def _environment(device: torch.device, dtype: torch.dtype) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def read_cell(path: Path) -> Cell:
 
 
 def _expected(model: JointBackbone, kind: str) -> dict[str, Tensor]:
-    return parameters.stored_tensors(model, parameters.VISUAL_TOKENS.get(kind, 0))
+    return parameters.stored_tensors(model, parameters.PAPER_SUITES[kind].visual_tokens)
 
 
 def _some(names: Iterable[str]) -> str:

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -15,7 +15,11 @@ from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.errors import NothingMatched, UserError, unknown
 from harness.grid import Block, GridFile, MethodEntry
+from harness.plugins import Registry
 from harness.refusals import refusal
+
+if TYPE_CHECKING:
+    from methods.base import Method
 
 Place = tuple[int | str, ...]
 
@@ -35,12 +39,19 @@ class Choice:
 
 def is_pattern(name: str) -> bool:
     """Whether a name may stand for several."""
-    return name == "all" or any(sign in name for sign in "*?[")
+    return name in ("all", "usual") or any(sign in name for sign in "*?[")
 
 
 def matching(pattern: str, names: Iterable[str]) -> list[str]:
     """The names that a name, a glob or `all` stands for, in their order."""
     return [name for name in names if pattern == "all" or fnmatchcase(name, pattern)]
+
+
+def matching_methods(pattern: str, registry: Registry[Method]) -> list[str]:
+    """The methods that a name, a glob, `all` or `usual` stands for, in their order."""
+    if pattern == "usual":
+        return [name for name, plugin in sorted(registry.plugins.items()) if plugin.value is None or plugin.value.usual]
+    return matching(pattern, registry.names())
 
 
 def expand(file: GridFile, catalogue: Catalogue, choice: Choice = Choice()) -> list[Cell]:
@@ -68,15 +79,17 @@ class _Overrides:
 
     def __init__(self, choice: Choice, catalogue: Catalogue) -> None:
         self.settings: dict[str, Any] = dict(choice.settings)
-        self._parameters: list[tuple[str, str, Any]] = []
+        self._parameters: list[tuple[list[str], str, Any]] = []
         for flag, patterns, names in (
             ("suite", choice.suites, catalogue.suites),
             ("backbone", choice.backbones, catalogue.backbones),
-            ("method", choice.methods, catalogue.methods.names() if choice.methods else ()),
         ):
             for pattern in patterns:
                 if not is_pattern(pattern) and pattern not in names:
                     raise UserError(f"--{flag}s: {unknown(flag, pattern, names)}")
+        for pattern in choice.methods:
+            if not is_pattern(pattern) and pattern not in catalogue.methods.plugins:
+                raise UserError(f"--methods: {catalogue.methods.refusal(pattern)}")
         for text in choice.overrides:
             target, equals, value = text.partition("=")
             owner, dot, field = target.rpartition(".")
@@ -86,18 +99,18 @@ class _Overrides:
             if owner == "settings":
                 self.settings[field] = parsed
                 continue
-            self._check(text, owner, field, parsed, catalogue)
-            self._parameters.append((owner, field, parsed))
+            methods = matching_methods(owner, catalogue.methods)
+            if not methods:
+                raise UserError(f"--set {text}: {catalogue.methods.refusal(owner)}")
+            self._check(text, owner, field, parsed, [catalogue.methods.get(name) for name in methods])
+            self._parameters.append((methods, field, parsed))
         for sentence in _refusals(Settings, self.settings, "setting"):
             raise UserError(f"--set: {sentence}")
 
     @staticmethod
-    def _check(text: str, owner: str, field: str, value: Any, catalogue: Catalogue) -> None:
+    def _check(text: str, owner: str, field: str, value: Any, methods: Sequence[type[Method]]) -> None:
         """Refuse a hyper-parameter that no method meant has, and a value that none of them takes."""
         noun = f"hyper-parameter of {owner}"
-        methods = [catalogue.methods.get(name) for name in matching(owner, catalogue.methods.names())]
-        if not methods:
-            raise UserError(f"--set {text}: {unknown('method', owner, catalogue.methods.names())}")
         having = [method for method in methods if field in method.model_fields]
         if not having:
             fields = {name for method in methods for name in method.model_fields}
@@ -109,7 +122,7 @@ class _Overrides:
 
     def parameters(self, method: str) -> dict[str, Any]:
         """Hyper-parameters that the command line sets for a method."""
-        return {field: value for owner, field, value in self._parameters if matching(owner, [method])}
+        return {field: value for methods, field, value in self._parameters if method in methods}
 
 
 class _Expansion:
@@ -120,6 +133,7 @@ class _Expansion:
         self._catalogue = catalogue
         self._choice = choice
         self._overrides = overrides
+        self._wanted = {name for pattern in choice.methods for name in matching_methods(pattern, catalogue.methods)}
         from harness.workbench import find_device
 
         self._device = find_device(choice.device)
@@ -143,14 +157,19 @@ class _Expansion:
         return cells
 
     def _names(self, kind: str, patterns: Sequence[str], place: Place, known: Iterable[str]) -> list[str]:
-        found = [self._stand_for(kind, p, (*place, index), known) for index, p in enumerate(patterns)]
-        return list(dict.fromkeys(name for names in found for name in names))
+        found: dict[str, None] = {}
+        for index, pattern in enumerate(patterns):
+            names = matching(pattern, known)
+            if not names:
+                self.problems.append(((*place, index), unknown(kind, pattern, known)))
+            found |= dict.fromkeys(names)
+        return list(found)
 
-    def _stand_for(self, kind: str, pattern: str, place: Place, known: Iterable[str]) -> list[str]:
-        names = matching(pattern, known)
+    def _methods(self, pattern: str, place: Place) -> list[str]:
+        names = matching_methods(pattern, self._catalogue.methods)
         if not names:
-            self.problems.append((place, unknown(kind, pattern, known)))
-        return names
+            self.problems.append((place, self._catalogue.methods.refusal(pattern)))
+        return [name for name in names if not self._choice.methods or name in self._wanted]
 
     def _entries(self, block: Block, place: Place) -> Iterator[tuple[Place, str, MethodEntry]]:
         """Each method of a block with one of its combinations of overrides; controls come last."""
@@ -158,9 +177,7 @@ class _Expansion:
         for part, listed in (("methods", block.methods), ("controls", controls)):
             for index, entry in enumerate(listed):
                 where = (*place, part, index)
-                for method in self._stand_for("method", entry.method, where, self._catalogue.methods.names()):
-                    if not _passes(method, self._choice.methods):
-                        continue
+                for method in self._methods(entry.method, where):
                     for parameters in _combinations(entry.parameters):
                         for settings in _combinations(entry.settings):
                             values = {"method": method, "settings": settings, **parameters}

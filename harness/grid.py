@@ -3,7 +3,7 @@
     name: example                             # the run folder's default name
     description: one line
     blocks:
-      - suites: [mini-image]                  # names, globs, or `all`
+      - suites: [mini-image]                  # names, globs, or `all`; of methods also `usual`
         backbones: [mini-bart]
         methods: ["vl-pet-*", {method: lora-single, rank: [4, 8], settings: {epochs: 3}}]
         seeds: [0, 1, 2]
@@ -47,7 +47,7 @@ class Part(BaseModel):
 class MethodEntry(Part):
     """Methods with overrides. A list among the values makes one cell per entry of the list."""
 
-    method: str  # a name, a glob, or `all`
+    method: str  # a name, a glob, `all`, or `usual`: all but the long tail of a library
     parameters: dict[str, Any] = {}  # in the file they stand beside `method`
     settings: dict[str, Any] = {}
 

@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from harness.backbones import BackboneSpec, JointBackbone, on_meta, untrained
 from methods import Method, TaskContext
-from reports.published_numbers import updated_percent
 from reports.record import Parameters
 
-# Tasks of the papers' suites: some methods hold one module per task.
-TASKS: Mapping[str, tuple[str, ...]] = {
-    "image-text": ("vqav2", "gqa", "nlvr2", "coco-caption"),
-    "video-text": ("tvqa", "how2qa", "tvc", "yc2c"),
+
+@dataclass(frozen=True)
+class PaperSuite:
+    """A suite of the papers, as far as counts hang on it; its data need not be here."""
+
+    name: str
+    tasks: tuple[str, ...]  # some methods hold a module per task
+    visual_tokens: int  # per image or video
+    embedded: str | None = None  # the suite in its place on an embedded backbone
+
+
+PAPER_SUITES: Mapping[str, PaperSuite] = {  # by kind
+    "image-text": PaperSuite("image-text", ("vqav2", "gqa", "nlvr2", "coco-caption"), 36, "mini-image"),
+    "video-text": PaperSuite("video-text", ("tvqa", "how2qa", "tvc", "yc2c"), 64, "mini-video"),
+    "text": PaperSuite(
+        "glue",
+        tuple(f"glue/{task}" for task in ("cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte")),
+        visual_tokens=0,
+    ),
 }
-VISUAL_TOKENS: Mapping[str, int] = {"image-text": 36, "video-text": 64}  # per image or video
-EMBEDDED_SUITES: Mapping[str, str] = {"image-text": "mini-image", "video-text": "mini-video"}
 
 ROWS = "lm.token_rows"  # name of the token rows among the stored tensors
 
@@ -35,22 +50,36 @@ def count(
     """Count on the meta device, without weights, in a fraction of a second.
 
     Parameters that are one object (BART's token table and output head) count once; the image encoder never
-    counts. ``language_model`` includes the token rows that VL-BART and VL-T5 add. ``added_at_inference`` is what
-    stays beside the backbone once the method has merged what it can. ``tasks`` and ``feature_width`` default to the
-    papers', the shapes to the backbone's usual ones; those of a ``loaded`` one are counted as they were loaded.
+    counts. ``added_at_inference`` is what stays beside the backbone once the method has merged what it can.
+    ``tasks`` and ``feature_width`` default to the papers', the shapes to the backbone's usual ones; those of a
+    ``loaded`` one are counted as they were loaded. For suites of text the backbone is the published language model
+    alone: no visual embedding, although that trains wherever there are images, and no token rows for images.
 
     Raises:
         ValueError: the method cannot serve this backbone.
         UserError: the backbone serves no suites of this kind.
     """
-    with torch.device("meta"):
-        model = on_meta(spec, kind, feature_width) if loaded is None else untrained(loaded)
-        language_model, visual = _numbers(model.lm.parameters()), _numbers(model.visual.parameters())
+    with torch.device("meta"), _NothingDrawn():
+        model = _on_meta(spec, kind, feature_width) if loaded is None else untrained(loaded)
+        token_rows = model.random_rows * sum(table.shape[1] for table in _token_tables(model))
+        language_model, visual = _numbers(model.lm.parameters()) - token_rows, _numbers(model.visual.parameters())
+        if loaded is None and (known := method.counted(spec.name)):
+            own_rows = _numbers(stored_tensors(model, PAPER_SUITES[kind].visual_tokens).values())
+            return Parameters(
+                trained=visual + known.trained,
+                stored=own_rows + known.stored,
+                added_at_inference=known.left,
+                frozen_extra=known.frozen,
+                language_model=language_model,
+                token_rows=token_rows,
+                visual_embedding=visual,
+                total=language_model + token_rows + visual + known.trained + known.frozen,
+            )
         own = set(_tensors(model))
-        method.attach(model, TaskContext(tasks or TASKS[kind]))
+        method.attach(model, TaskContext(tasks or PAPER_SUITES[kind].tasks))
         added = [tensor for tensor in _tensors(model) if tensor not in own]
         trained = _numbers(parameter for parameter in model.parameters() if parameter.requires_grad)
-        stored = _numbers(stored_tensors(model, VISUAL_TOKENS[kind]).values())
+        stored = _numbers(stored_tensors(model, PAPER_SUITES[kind].visual_tokens).values())
         method.merge(model)
         left = [tensor for tensor in _tensors(model) if tensor not in own]
     return Parameters(
@@ -59,32 +88,10 @@ def count(
         added_at_inference=_numbers(left),
         frozen_extra=_numbers(tensor for tensor in added if not tensor.requires_grad),
         language_model=language_model,
+        token_rows=token_rows,
         visual_embedding=visual,
-        total=language_model + visual + _numbers(added),
+        total=language_model + token_rows + visual + _numbers(added),
     )
-
-
-def table(
-    methods: Iterable[type[Method]], backbones: Iterable[BackboneSpec], kinds: Iterable[str] = tuple(TASKS)
-) -> list[dict[str, Any]]:
-    """One row per backbone, kind of suite that it serves, and method, with the method's defaults there.
-
-    Fields: method, backbone, suite, the four counts (trained, stored, added_at_inference, frozen_extra),
-    total, updated_percent and published_percent (None where no paper prints one).
-    """
-    methods, kinds = list(methods), list(kinds)
-    return [
-        _row(method, spec, kind)
-        for spec in backbones
-        for kind in kinds
-        if kind in spec.feature_widths
-        for method in methods
-    ]
-
-
-def suite_of(spec: BackboneSpec, kind: str) -> str:
-    """The suite that a kind of suite stands for in the table: an embedded backbone's, or the papers'."""
-    return kind if spec.embedded is None else EMBEDDED_SUITES[kind]
 
 
 def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor]:
@@ -104,28 +111,30 @@ def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor
         if name in trained or name.rpartition(".")[0] in added
     }
     rows = min(visual_tokens, model.random_rows)
-    tokens = _token_table(model)
+    tokens = _token_tables(model)[0]
     if rows and not tokens.requires_grad:
         tensors[ROWS] = tokens.detach()[-rows:]
     return tensors
 
 
-def _row(method: type[Method], spec: BackboneSpec, kind: str) -> dict[str, Any]:
-    configured = method.configured(spec.family, kind, spec.name, like=spec.like)
-    counts = count(configured, spec, kind)
-    published = updated_percent(method.name, spec.name, kind)
-    return {
-        "method": method.name,
-        "backbone": spec.name,
-        "suite": suite_of(spec, kind),
-        "trained": counts.trained,
-        "stored": counts.stored,
-        "added_at_inference": counts.added_at_inference,
-        "frozen_extra": counts.frozen_extra,
-        "total": counts.total,
-        "updated_percent": counts.updated_percent,
-        "published_percent": published.percent if published else None,
-    }
+class _NothingDrawn(TorchFunctionMode):
+    """Leaves out torch's initialisers: on the meta device they fill nothing, and take a third of the time."""
+
+    initialisers: ClassVar = {getattr(nn.init, name) for name in dir(nn.init) if re.fullmatch(r"[a-z].*_", name)}
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if function in self.initialisers:
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **(kwargs or {}))
+
+
+def _on_meta(spec: BackboneSpec, kind: str, feature_width: int | None) -> JointBackbone:
+    """The backbone on the meta device; for text as it was published, with nothing in the visual embedding's place."""
+    if kind != "text":
+        return on_meta(spec, kind, feature_width)
+    model = on_meta(replace(spec, added_tokens=(), spare_rows=0, feature_widths={kind: 1}), kind)
+    model.visual = nn.Identity()  # type: ignore[assignment]
+    return model
 
 
 def _tensors(model: JointBackbone) -> list[Tensor]:
@@ -136,5 +145,7 @@ def _numbers(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() for tensor in tensors)
 
 
-def _token_table(model: JointBackbone) -> Tensor:
-    return model.lm.get_input_embeddings().weight  # type: ignore[return-value]
+def _token_tables(model: JointBackbone) -> list[Tensor]:
+    """The table that tokens are read from; then the output head's, where that is another."""
+    tables = (model.lm.get_input_embeddings().weight, model.lm.get_output_embeddings().weight)
+    return list(dict.fromkeys(tables))

@@ -1,7 +1,7 @@
 """Discovery of methods and tasks: files of the two packages, entry points, and files given by ``--plugin``.
 
-A broken plugin stays in the listing with its reason, hides nothing else, and raises only when asked for.
-A name that two plugins carry belongs to neither.
+A broken plugin stays in the listing with its reason, hides nothing else, and raises only when asked for; so does one
+that says that it is ``unusable`` here. A name that two plugins carry belongs to neither.
 """
 
 from __future__ import annotations
@@ -45,31 +45,41 @@ class Registry(Generic[T]):
     kind: str  # "method" or "task"
     plugins: Mapping[str, Plugin[T]]  # by name; with an error where two plugins carry the name
     broken: tuple[Plugin[T], ...] = ()  # files and entry points that could not be loaded, by their own name
+    unusable: tuple[Plugin[T], ...] = ()  # those that say why they cannot be used here
 
     def names(self) -> list[str]:
-        """All names, in alphabetical order; those of broken files are not known."""
+        """All names that may be run, in alphabetical order; those of broken files are not known."""
         return sorted(self.plugins)
 
     def listing(self) -> list[Plugin[T]]:
-        """Everything that was found, broken plugins last."""
-        return [self.plugins[name] for name in self.names()] + list(self.broken)
+        """Everything that was found; last the unusable and the broken."""
+        return [self.plugins[name] for name in self.names()] + list(self.unusable) + list(self.broken)
 
     def get(self, name: str) -> type[T]:
         """The class of that name.
 
         Raises:
-            UserError: no plugin has this name (nearest names are given), two have it, or it is broken.
+            UserError: see `refusal`.
         """
-        for plugin in (*self.broken, *self.plugins.values()):
-            if plugin.name == name and plugin.value is not None:
-                return plugin.value
-            if plugin.name == name:
-                raise UserError(f"{self.kind} {name!r}: {plugin.error} ({plugin.origin})")
+        plugin = self._found(name)
+        if plugin is None or plugin.value is None:
+            raise UserError(self.refusal(name))
+        return plugin.value
+
+    def refusal(self, name: str) -> str:
+        """Say why there is no class of that name: unknown (with the nearest names), taken twice, broken or unusable."""
+        plugin = self._found(name)
+        if plugin is not None:
+            return f"{self.kind} {name!r}: {plugin.error} ({plugin.origin})"
         message = unknown(self.kind, name, self.plugins)
         if self.broken:
             reasons = "; ".join(f"{plugin.origin} is broken: {plugin.error}" for plugin in self.broken)
             message += f" ({reasons})"
-        raise UserError(message)
+        return message
+
+    def _found(self, name: str) -> Plugin[T] | None:
+        every = (*self.broken, *self.plugins.values(), *self.unusable)
+        return next((plugin for plugin in every if plugin.name == name), None)
 
 
 @cache
@@ -104,6 +114,7 @@ def discover(
     """
     found: dict[str, Plugin[Any]] = {}
     broken: list[Plugin[Any]] = []
+    unusable: list[Plugin[Any]] = []
     for short, origin, load in _sources(package, group, files):
         try:
             loaded = load()
@@ -115,13 +126,15 @@ def discover(
         for value in classes:
             name = value.name
             earlier = found.get(name)
-            if earlier is None:
+            if reason := getattr(value, "unusable", ""):
+                unusable.append(Plugin(name, origin, error=reason))
+            elif earlier is None:
                 found[name] = Plugin(name, origin, value)
             elif earlier.value is not value:
                 both = f"{earlier.origin} and {origin}"
                 reason = f"the name is taken twice, by {both}; rename one"
                 found[name] = replace(earlier, origin=both, value=None, error=reason)
-    return Registry(kind, found, tuple(broken))
+    return Registry(kind, found, tuple(broken), tuple(sorted(unusable, key=lambda plugin: plugin.name)))
 
 
 Source = tuple[str, str, Callable[[], object]]  # short name, origin, how to load the module or class

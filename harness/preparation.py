@@ -13,7 +13,7 @@ from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import BackboneSpec
 from harness.backbones.vision import ImageEncoder, load_encoder
 from harness.catalogue import Catalogue
-from harness.cells import Cell
+from harness.cells import Cell, Settings
 from harness.data import TaskData
 from harness.errors import Incompatible, Unavailable, UserError
 from harness.features import Features, features
@@ -116,6 +116,12 @@ def _forget(model: JointBackbone) -> None:
     model.load_state_dict(registry.untrained(model).state_dict())
 
 
+def _prefix(task: Task, settings: Settings) -> str:
+    if not settings.task_prefixes:
+        return ""
+    return (settings.task_prefixes == "published" and task.published_prefix) or task.prefix
+
+
 class _Reader:
     """Opens the data of tasks; image sets that several of them share are opened once."""
 
@@ -138,8 +144,9 @@ class _Reader:
         if key not in self.opened:
             self.opened[key] = features(self.store, self.encoder, images, self.progress)
         fingerprint = self.cell.data.get(task.name) or task.fingerprint()
-        prefix = task.prefix if settings.task_prefixes else ""
-        texts = self.texts.open(task, fingerprint, role, examples, prefix, SHOWN.get(settings.control, "all"))
+        texts = self.texts.open(
+            task, fingerprint, role, examples, _prefix(task, settings), SHOWN.get(settings.control, "all")
+        )
         return TaskData(
             task,
             fingerprint,

@@ -135,9 +135,9 @@ class Stepper:
         clip_grad_norm_(self.parameters, self.settings.clip_norm)
         self.scaler.step(self.optimiser)
         self.scaler.update()
-        self.optimiser.zero_grad(set_to_none=True)
         self.done += 1
         bench.method.after_step(bench.model, self.done, self.steps)
+        self.optimiser.zero_grad(set_to_none=True)
         return loss.detach()
 
 

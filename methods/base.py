@@ -73,6 +73,17 @@ class TaskContext:
             self._task = self.image = self.made = None
 
 
+class Added(BaseModel):
+    """How many numbers a method puts into a language model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trained: int
+    frozen: int
+    stored: int  # what of them a checkpoint holds
+    left: int  # what of them is there after `Method.merge`
+
+
 class Method(BaseModel, ABC):
     """Base of all methods. A sub-class's fields are its hyper-parameters, with the paper's defaults for BART.
 
@@ -91,6 +102,8 @@ class Method(BaseModel, ABC):
     needs_task: ClassVar[bool] = False
     needs_image: ClassVar[bool] = False
     reads_padding: ClassVar[bool] = False  # an example's result depends on how far its batch is padded
+    usual: ClassVar[bool] = True  # among `usual` in grids; else part of a long tail, run by name, glob or `all` alone
+    unusable: ClassVar[str] = ""  # why nothing can use it here: it is listed with this reason, and never run
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Defaults that differ by backbone, by selector: a family ("t5"), a family and a kind of suite
     ("bart/video-text"), or a backbone ("mini-bart"), whose presets serve the backbones that are like it too.
@@ -140,7 +153,11 @@ class Method(BaseModel, ABC):
         return None
 
     def after_step(self, model: Backbone, step: int, steps: int) -> None:
-        """Run after each optimiser step; ``step`` counts from 1 to ``steps``."""
+        """Run after each optimiser step, while its gradients are there; ``step`` counts from 1 to ``steps``."""
+
+    def counted(self, backbone: str) -> Added | None:
+        """What `attach` adds to a backbone without its weights, if that is known and takes long to find out."""
+        return None
 
     def merge(self, model: Backbone) -> None:
         """Fold what can be folded into the backbone's weights, for inference."""

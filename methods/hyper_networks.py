@@ -28,25 +28,74 @@ class Sizes:
     rank: int  # of an adapter; 0: none
 
 
+Adapter = tuple[Tensor, ...]  # D (g, rank, width), b_D (g, 1, rank), U (g, width, rank), b_U (g, 1, width)
+
+
 class HyperEmbedding(nn.Module):
-    """I(z, l, b) = norm(A₂ relu(A₁ [z; e_l; e_b] + a₁) + a₂) of vectors z, layers l and blocks b of one stack."""
+    """I(z, p) = norm(A₂ relu(A₁ [z; e] + a₁) + a₂) of vectors z and places p; e joins p's row of every table."""
 
-    def __init__(self, layers: int, blocks: int, sizes: Sizes) -> None:
+    def __init__(self, tables: Sequence[int], source: int, hidden: int, embedding: int) -> None:
+        """``tables`` are the numbers of rows; vectors and rows have the size ``source``."""
         super().__init__()
-        self.layer = nn.Embedding(layers, sizes.source)
-        self.block = nn.Embedding(blocks, sizes.source)
-        self.first = nn.Linear(3 * sizes.source, sizes.hidden)
-        self.second = nn.Linear(sizes.hidden, sizes.embedding)
-        self.norm = nn.LayerNorm(sizes.embedding, eps=1e-6)
+        self.tables = nn.ModuleList(nn.Embedding(rows, source) for rows in tables)
+        self.first = nn.Linear((1 + len(tables)) * source, hidden)
+        self.second = nn.Linear(hidden, embedding)
+        self.LayerNorm = nn.LayerNorm(embedding, eps=1e-6)  # by this name spared weight decay, as in published code
 
-    def forward(self, source: Tensor, places: Sequence[tuple[int, int]]) -> Tensor:
-        """Embed source (batch or 1, n, size) at p places (layer, block) -> (batch or 1, p, n, embedding)."""
-        layers, blocks = torch.tensor(places, device=source.device).T
-        place = torch.cat([self.layer(layers), self.block(blocks)], dim=-1)  # (p, 2 size)
+    def forward(self, source: Tensor, places: Sequence[tuple[int, ...]]) -> Tensor:
+        """Embed source (batch or 1, n, size) at p places, a row per table -> (batch or 1, p, n, embedding)."""
+        rows = torch.tensor(places, device=source.device).T
+        place = torch.cat([table(of) for table, of in zip(self.tables, rows, strict=True)], dim=-1)
         # A₁ falls into a part for the source and one for the place, so that no pair of them is laid out.
         of_source, of_place = self.first.weight.split([source.shape[-1], place.shape[-1]], dim=1)
         mixed = linear(source, of_source)[:, None] + linear(place, of_place, self.first.bias)[:, None]
-        return self.norm(self.second(mixed.relu()))
+        return self.LayerNorm(self.second(mixed.relu()))
+
+
+class AdapterGenerator(nn.Module):
+    """I -> D, b_D, U, b_U: an affine map of the hyper-embedding for each."""
+
+    def __init__(self, embedding: int, width: int, rank: int) -> None:
+        super().__init__()
+        self.width, self.rank = width, rank
+        # By their names the generators of biases are spared weight decay, as in HyperFormer's code.
+        self.down, self.down_bias = nn.Linear(embedding, rank * width), nn.Linear(embedding, rank)
+        self.up, self.up_bias = nn.Linear(embedding, width * rank), nn.Linear(embedding, width)
+
+    def forward(self, embeddings: Tensor) -> list[Adapter]:
+        """Embeddings (g, p, embedding) -> the adapters of p places."""
+        parts = (
+            self.down(embeddings).unflatten(-1, (self.rank, self.width)),
+            self.down_bias(embeddings)[:, :, None],
+            self.up(embeddings).unflatten(-1, (self.width, self.rank)),
+            self.up_bias(embeddings)[:, :, None],
+        )
+        return list(zip(*(part.unbind(1) for part in parts), strict=True))
+
+
+class GeneratedAdapters(nn.Module):
+    """(x, y) -> y + Σ (U φ(D y + b_D) + b_U) over what is read; φ the tanh-approximated GELU; owns no parameter."""
+
+    def __init__(self, read: Callable[[], list[Adapter]]) -> None:
+        super().__init__()
+        self.read = read
+
+    def forward(self, _x: Tensor, y: Tensor) -> Tensor:
+        """Adapt y (batch, length, width); of g adapters each serves batch / g neighbours: the beams of one example."""
+        result = y
+        for down, down_bias, up, up_bias in self.read():
+            grouped = y.reshape(len(down), -1, y.shape[-1])
+            inner = gelu(grouped @ down.mT + down_bias, approximate="tanh")
+            result = result + (inner @ up.mT + up_bias).view_as(y)
+        return result
+
+
+def start_small(module: nn.Module) -> None:
+    """Draw linear maps from N(0, 0.01) with zero bias, as HyperFormer's code; tables keep torch's default, N(0, 1)."""
+    for part in module.modules():
+        if isinstance(part, nn.Linear):
+            nn.init.normal_(part.weight, std=0.01)
+            nn.init.zeros_(part.bias)
 
 
 class StackNetworks(nn.Module):
@@ -59,16 +108,16 @@ class StackNetworks(nn.Module):
         kinds = list(dict.fromkeys(site.kind for site in attentions))
         self.attentions = [(site.layer, kinds.index(site.kind)) for site in attentions]
         self.feed_forwards = [(site.layer, len(kinds)) for site in sites if site.kind == "ffn"] if sizes.rank else []
-        self.heads, self.head_width, self.width = attentions[0].heads, head_width(attentions[0]), sites[0].width
+        self.heads, self.head_width = attentions[0].heads, head_width(attentions[0])
         vector = 2 * self.heads * self.head_width  # a key and a value
         layers = 1 + max(site.layer for site in sites)
-        self.embedding = HyperEmbedding(layers, len(kinds) + bool(sizes.rank), sizes)
+        tables = (layers, len(kinds) + bool(sizes.rank))
+        self.embedding = HyperEmbedding(tables, sizes.source, sizes.hidden, sizes.embedding)
         self.task_prefix = nn.Linear(sizes.embedding, sizes.length * vector)
         self.visual_prefix = nn.Linear(sizes.embedding, vector if reading == "patch" else sizes.length * vector)
         if sizes.rank:
-            numbers = 2 * self.width * sizes.rank + sizes.rank + self.width
-            self.task_adapter = nn.Linear(sizes.embedding, numbers)
-            self.visual_adapter = nn.Linear(sizes.embedding, numbers)
+            self.task_adapter = AdapterGenerator(sizes.embedding, sites[0].width, sizes.rank)
+            self.visual_adapter = AdapterGenerator(sizes.embedding, sites[0].width, sizes.rank)
 
     def forward(self, task: Tensor, image: Tensor | None) -> Generated:
         """Task (1, 1, size), image (batch, tokens, size) or None without images."""
@@ -88,18 +137,9 @@ class StackNetworks(nn.Module):
         rows = numbers.unflatten(-1, (-1, 2, self.heads, self.head_width)).flatten(2, 3)
         return rows.permute(1, 3, 0, 4, 2, 5)
 
-    def adapters(self, generator: nn.Linear, source: Tensor) -> list[tuple[Tensor, ...]]:
-        """Source (g, 1, size) -> D (g, rank, width), b_D (g, 1, rank), U (g, width, rank), b_U (g, 1, width)."""
-        rank, width = self.sizes.rank, self.width
-        numbers = generator(self.embedding(source, self.feed_forwards))[:, :, 0]  # (g, sites, numbers)
-        down, down_bias, up, up_bias = numbers.split([rank * width, rank, width * rank, width], dim=-1)
-        parts = (
-            down.unflatten(-1, (rank, width)),
-            down_bias[:, :, None],
-            up.unflatten(-1, (width, rank)),
-            up_bias[:, :, None],
-        )
-        return list(zip(*(part.unbind(1) for part in parts), strict=True))
+    def adapters(self, generator: nn.Module, source: Tensor) -> list[Adapter]:
+        """Source (g, 1, size) -> an adapter for every feed-forward layer."""
+        return generator(self.embedding(source, self.feed_forwards)[:, :, 0])
 
 
 @dataclass
@@ -107,7 +147,7 @@ class Generated:
     """What one stack got for a batch: prefixes (sites, 2, g, heads, length, head width), adapters by site."""
 
     prefixes: Tensor
-    adapters: list[list[tuple[Tensor, ...]]]
+    adapters: list[list[Adapter]]
 
 
 class HyperNetworks(nn.Module):
@@ -120,10 +160,7 @@ class HyperNetworks(nn.Module):
         self.visual = nn.Linear(sites[0].width, sizes.source)
         stacks = {stack: [site for site in sites if site.stack == stack] for stack in ("encoder", "decoder")}
         self.stacks = nn.ModuleDict({name: StackNetworks(of, sizes, reading) for name, of in stacks.items()})
-        for part in self.modules():
-            if isinstance(part, nn.Linear):  # as HyperFormer's code; tables stay at N(0, 1), torch's default
-                nn.init.normal_(part.weight, std=0.01)
-                nn.init.zeros_(part.bias)
+        start_small(self)
 
     def forward(self) -> dict[str, Generated]:
         """Generate everything in one go."""
@@ -131,20 +168,3 @@ class HyperNetworks(nn.Module):
         task, image = self.task.weight[row][None, None], self.context.image
         visual = self.visual(image) if image is not None and image.shape[1] else None
         return {name: stack(task, visual) for name, stack in self.stacks.items()}
-
-
-class GeneratedAdapters(nn.Module):
-    """(x, y) -> y + Σ (U φ(D y + b_D) + b_U) over task and image; φ the tanh-approximated GELU; owns no parameter."""
-
-    def __init__(self, read: Callable[[], list[tuple[Tensor, ...]]]) -> None:
-        super().__init__()
-        self.read = read
-
-    def forward(self, _x: Tensor, y: Tensor) -> Tensor:
-        """Adapt y (batch, length, width); of g adapters each serves batch / g neighbours: the beams of one example."""
-        result = y
-        for down, down_bias, up, up_bias in self.read():
-            grouped = y.reshape(len(down), -1, y.shape[-1])
-            inner = gelu(grouped @ down.mT + down_bias, approximate="tanh")
-            result = result + (inner @ up.mT + up_bias).view_as(y)
-        return result

@@ -25,6 +25,7 @@ class HyperPrefix(Method):
 
     name = "hyperprefix"
     title = "HyperPrefix"
+    version = "2"
     paper = Paper(
         key="zhang2023hyperpelt",
         title="HyperPELT: Unified Parameter-Efficient Language Model Tuning for Both Language and "

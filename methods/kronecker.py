@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +28,6 @@ class KroneckerLinear(nn.Module):
 
     With a ``rank`` each Wᵢ is a product Lᵢ Kᵢ of that inner size. ``rules`` returns R: a module of the layer's own
     (the default) or the handle of a shared one. Wᵢ (or Lᵢ and Kᵢ) start xavier-uniform with gain √2, b from zero.
-    H is computed at every call while gradients flow, and otherwise kept until what it is made of changes.
     Source: Compacter (Mahabadi, Henderson, Ruder, NeurIPS 2021), section 4; values from VL-Adapter's code.
 
     Raises:
@@ -35,7 +35,12 @@ class KroneckerLinear(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, divisions: int, rank: int | None = None, rules: nn.Module | None = None
+        self,
+        inputs: int,
+        outputs: int,
+        divisions: int,
+        rank: int | None = None,
+        rules: Callable[[], Tensor] | None = None,
     ) -> None:
         super().__init__()
         if inputs % divisions or outputs % divisions:
@@ -46,29 +51,22 @@ class KroneckerLinear(nn.Module):
         self.factors = nn.ParameterList(xavier(divisions, *shape) for shape in shapes)
         # Not called "bias", which would spare it weight decay: the published code decays it.
         self.shift = nn.Parameter(torch.zeros(outputs))
-        self._folded: tuple[list[tuple[int, int]], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, inputs) -> (…, outputs)."""
         return linear(x, self.weight(), self.shift)
 
     def weight(self) -> Tensor:
-        """The transpose of H, (outputs, inputs): the weight of the linear layer that computes the same."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
-            return self._dense()
-        # The versions count changes in place; a module that moves gets new storage.
-        state = [(tensor.data_ptr(), tensor._version) for tensor in (self.rules(), *self.factors)]
-        if self._folded is None or self._folded[0] != state:
-            self._folded = state, self._dense()
-        return self._folded[1]
+        """The transpose of H, (outputs, inputs): the weight of the linear layer that computes the same.
 
-    def _dense(self) -> Tensor:
+        It is cheap beside a batch of tokens. Nothing is kept of it: a fused optimiser changes parameters unseen.
+        """
         rules = self.rules()
-        with torch.autocast(rules.device.type, enabled=False):
-            first, *second = self.factors
-            slices = first @ second[0] if second else first
-            # H[a·rows + c, b·columns + d] = Σᵢ Rᵢ[a, b] Wᵢ[c, d]
-            return torch.einsum("iab,icd->bdac", rules, slices).flatten(2).flatten(0, 1)
+        first, *second = self.factors
+        slices = first @ second[0] if second else first
+        # H[a·rows + c, b·columns + d] = Σᵢ Rᵢ[a, b] Wᵢ[c, d]
+        blocks = (rules.flatten(1).T @ slices.flatten(1)).view(*rules.shape[1:], *slices.shape[1:])
+        return blocks.permute(1, 3, 0, 2).flatten(2).flatten(0, 1)
 
 
 def xavier(count: int, rows: int, columns: int) -> nn.Parameter:

@@ -12,3 +12,14 @@ def vl_adapter(section: str) -> Paper:
         year=2022,
         section=section,
     )
+
+
+def vl_pet(section: str) -> Paper:
+    """VL-PET (ICCV 2023), with the place in it where the method stands."""
+    return Paper(
+        key="hu2023vlpet",
+        title="VL-PET: Vision-and-Language Parameter-Efficient Tuning via Granularity Control",
+        url="https://arxiv.org/abs/2308.09804",
+        year=2023,
+        section=section,
+    )

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from methods.base import Method, Paper, TaskContext
+from methods.routing import PerTask
 from methods.sites import Backbone, prompt
 
 
@@ -53,3 +54,19 @@ class SinglePrompt(Method):
     def attach(self, model: Backbone, context: TaskContext) -> None:
         """Place the prompt before the text."""
         prompt(model, model.initialise(SoftPrompt(self.length, model.width, self.hidden)))
+
+
+class MultiplePrompts(SinglePrompt):
+    """A soft prompt per task, with a table and a network of its own, before the encoder's text.
+
+    The encoder reads the prompt of the task of the batch. Like `SinglePrompt` in everything else.
+    """
+
+    name = "prompt-multiple"
+    title = "Multiple prompts"
+    needs_task = True
+
+    def attach(self, model: Backbone, context: TaskContext) -> None:
+        """Place the task's prompt before the text."""
+        own = PerTask(context, lambda: SoftPrompt(self.length, model.width, self.hidden))
+        prompt(model, model.initialise(own))

@@ -39,6 +39,7 @@ class Search(BaseModel):
     steps: int  # optimisation steps per candidate and seed
     seeds: tuple[int, ...]
     harness_version: str
+    weights: str | None = None  # fingerprint of the backbone that was searched on
 
 
 class TunedRate(BaseModel):

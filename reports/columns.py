@@ -39,6 +39,7 @@ CELLS: dict[str, str] = IDENTITY | {
     "rate_candidates": "Int64",
     "rate_suite": "string",
     "rate_backbone": "string",
+    "rate_other_weights": "boolean",
     "state": "string",  # see reports.record.State
     "reason": "string",
     "phase": "string",
@@ -50,6 +51,7 @@ CELLS: dict[str, str] = IDENTITY | {
     "added_at_inference_parameters": "Int64",
     "frozen_extra_parameters": "Int64",
     "language_model_parameters": "Int64",
+    "token_rows_parameters": "Int64",
     "visual_embedding_parameters": "Int64",
     "total_parameters": "Int64",
     "updated_percent": "Float64",  # 100 × trained / total

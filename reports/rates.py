@@ -10,6 +10,7 @@ from reports.formats import plain, present
 from reports.table import Column, TableCell
 
 COLUMN = Column("Learning rate", tooltip="peak of the schedule")
+_EARLIER = ", earlier"
 _SOURCES = {
     "by hand": ("picked by hand", "'picked by hand': not tuned, chosen without a search"),
     "default": ("own default", "'own default': not tuned, the default of the method"),
@@ -28,7 +29,8 @@ def rate_cell(entry: Entry) -> TableCell:
     if cell["rate_source"] != "tuned":
         return TableCell(f"{rate:g}", rate, detail=_SOURCES.get(cell["rate_source"], ("", ""))[0])
     tooltip = f"tuned on the selection split of {_place(cell)}"
-    return TableCell(f"{rate:g}", rate, detail=f"best of {cell['rate_candidates']}", tooltip=tooltip)
+    detail = f"best of {cell['rate_candidates']}{_EARLIER if _is_earlier(cell) else ''}"
+    return TableCell(f"{rate:g}", rate, detail=detail, tooltip=tooltip)
 
 
 def rate_note(entries: Sequence[Entry]) -> str | None:
@@ -40,9 +42,15 @@ def rate_note(entries: Sequence[Entry]) -> str | None:
             f"'best of n': the best of n candidates on the selection split of {' and '.join(places)}, "
             "each with the same budget"
         )
+    if any(_is_earlier(cell) for cell in cells):
+        texts.append("'earlier': the backbone was pre-trained anew since that search")
     sources = {cell["rate_source"] for cell in cells}
     texts += [meaning for source, (_, meaning) in _SOURCES.items() if source in sources]
     return f"Learning rate: {'; '.join(texts)}." if texts else None
+
+
+def _is_earlier(cell: Mapping[str, Any]) -> bool:
+    return present(cell["rate_other_weights"]) and bool(cell["rate_other_weights"])
 
 
 def _place(cell: Mapping[str, Any]) -> str:

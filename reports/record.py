@@ -71,9 +71,10 @@ class Parameters(Record):
     stored: int  # numbers to save per suite: the trained ones and frozen extras that cannot be rebuilt
     added_at_inference: int  # left beside the backbone after merging what can merge
     frozen_extra: int  # added numbers that do not train
-    language_model: int
+    language_model: int  # as it was published
+    token_rows: int = 0  # that its token table gained, so that images have places
     visual_embedding: int
-    total: int  # language model + visual embedding + added modules
+    total: int  # language model + token rows + visual embedding + added modules
 
     @property
     def updated_percent(self) -> float:
@@ -82,7 +83,7 @@ class Parameters(Record):
 
     @property
     def updated_percent_of_language_model(self) -> float:
-        """The other denominator: 100 × trained / language model alone."""
+        """The other denominator: 100 × trained / language model alone, as published."""
         return 100.0 * self.trained / self.language_model
 
 
@@ -146,6 +147,7 @@ class RateOrigin(Record):
     candidates: int | None = None  # how many were tried
     suite: str | None = None  # that the candidates were tried on
     backbone: str | None = None  # the same; not the cell's own where that takes the rates of one like it
+    other_weights: bool | None = None  # whether that backbone has been pre-trained anew since
 
 
 class Result(Record):

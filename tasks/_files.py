@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
@@ -73,6 +73,21 @@ def read_parquet(path: Path, columns: Mapping[str, str], rows: Mapping[str, Any]
     return table
 
 
+def decode(encoded: BinaryIO | Path, where: str, image_id: str) -> Image.Image:
+    """Return one picture in mode RGB.
+
+    Raises:
+        DataError: it is not there or does not decode.
+    """
+    try:
+        with Image.open(encoded) as picture:
+            return picture.convert("RGB")
+    except FileNotFoundError as error:
+        raise DataError(f"{where}: image {image_id!r} is not there any more; put the file back") from error
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{where}: image {image_id!r} is no whole PNG or JPEG; fetch the file again") from error
+
+
 class ParquetImages(ImageSet):
     """Encoded pictures in a column of one or more Parquet files; only a digest is taken before first use."""
 
@@ -120,16 +135,4 @@ class ParquetImages(ImageSet):
         """Decode one picture."""
         if image_id not in self._places:
             raise DataError(f"{self._where()}: no image {image_id!r}; expected one of {len(self._places)} ids")
-        try:
-            with Image.open(io.BytesIO(self._encoded[self._places[image_id]].as_py())) as picture:
-                return picture.convert("RGB")
-        except (
-            UnidentifiedImageError,
-            OSError,
-            SyntaxError,
-            ValueError,
-            Image.DecompressionBombError,
-        ) as error:
-            raise DataError(
-                f"{self._where()}: image {image_id!r} is no whole PNG or JPEG; fetch the file again"
-            ) from error
+        return decode(io.BytesIO(self._encoded[self._places[image_id]].as_py()), self._where(), image_id)

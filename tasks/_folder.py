@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +17,10 @@ SELECT_SHARE = 0.1
 """Share of the owners' training images that is kept from training, to select checkpoints."""
 
 
-def held_out(groups: Iterable[str], name: str) -> frozenset[str]:
-    """Draw `SELECT_SHARE` of the distinct groups, at least one; the same for the same groups and name."""
+def held_out(groups: Iterable[str], name: str, share: float = SELECT_SHARE) -> frozenset[str]:
+    """Draw a share of the distinct groups, at least one; the same for the same groups and name."""
     distinct = sorted(set(groups))
-    return frozenset(random.Random(f"{name}/select").sample(distinct, max(1, round(SELECT_SHARE * len(distinct)))))
+    return frozenset(random.Random(f"{name}/select").sample(distinct, max(1, round(share * len(distinct)))))
 
 
 class FolderTask(Task):
@@ -50,18 +51,25 @@ class FolderTask(Task):
         candidates = [self.data / name for name in self.folders]
         return next((path for path in candidates if path.is_dir()), candidates[0])
 
+    def contents(self) -> str:
+        """What the data folder must hold, in a few words."""
+        return " or ".join(f"{name}/" for name in self.folders)
+
     def _no_data(self) -> str:
-        names = " or ".join(f"{name}/" for name in self.folders)
-        return f"no data folder: pass --data or set HARNESS_DATA to the one that holds {names}; {self.origin}"
+        return f"no data folder: pass --data or set HARNESS_DATA to the one that holds {self.contents()}; {self.origin}"
 
     def missing(self) -> str | None:
         """Name the files that are not there and where the data can be had."""
         if self.data is None:
             return self._no_data()
-        absent = [name for name in self.required if not (self.folder / name).is_file()]
+        absent = self.absent()
         if not absent:
             return None
         return f"{self.folder} lacks {', '.join(absent)}: {self.origin}; layout in {type(self).__module__}"
+
+    def absent(self) -> list[str]:
+        """Names of what is required and not there."""
+        return [name for name in self.required if not (self.folder / name).is_file()]
 
     def files(self) -> tuple[Path, ...]:
         """All files of the task that are there or must be there."""
@@ -86,7 +94,8 @@ class FolderTask(Task):
 
     def _check(self, role: Role, made: Sequence[Example]) -> None:
         if len({example.id for example in made}) < len(made):
-            raise DataError(f"{self.folder}: an example of the {self.card.splits[role]} occurs twice; {self.origin}")
+            twice = next(name for name, count in Counter(example.id for example in made).items() if count > 1)
+            raise DataError(f"{self.folder}: example {twice!r} of {self.card.splits[role]} occurs twice; {self.origin}")
         if not made:
             raise DataError(f"{self.folder}: no example in the {self.card.splits[role]}; {self.origin}")
         known = set(self.images(role).ids())

@@ -117,6 +117,7 @@ class Task(ABC):
     name: ClassVar[str]
     version: ClassVar[str]  # changes whenever the same data could give other examples
     prefix: ClassVar[str]  # put before the text when task prefixes are on, for instance "vqa: "
+    published_prefix: ClassVar[str | None] = None  # what the papers' code puts there, where it is something else
     decoding: ClassVar[Decoding] = Decoding()
     loss: ClassVar[Literal["example", "weighted-example", "token"]] = "example"
     """example: mean over examples of the mean token loss; weighted-example: the same times the drawn target's

@@ -13,23 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from pydantic import BaseModel, ValidationError
-
 from tasks._files import ParquetImages
 from tasks._folder import FolderTask, held_out
-from tasks.base import Card, DataError, Decoding, Example, ImageSet, Role, Scored
+from tasks.base import Card, Decoding, Example, ImageSet, Role, Scored
 from tasks.metrics.cider import METRIC, cider
-
-
-class _Caption(BaseModel):
-    image_id: int
-    caption: str
-
-
-class _CaptionFile(BaseModel):
-    """What is read of the owners' format; it has more fields than these."""
-
-    annotations: list[_Caption]
+from tasks.official.captions import references
 
 
 class Flickr8k(FolderTask):
@@ -69,21 +57,7 @@ class Flickr8k(FolderTask):
 
     def _captions(self, split: str) -> Mapping[str, tuple[str, ...]]:
         """Image id -> its captions, in the order of the file."""
-        path = self.folder / f"captions_{split}.json"
-        try:
-            found = _CaptionFile.model_validate_json(path.read_bytes()).annotations
-        except OSError as error:
-            raise DataError(f"{path}: cannot be read ({error.strerror}); {self.origin}") from error
-        except ValidationError as error:
-            first = error.errors()[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise DataError(
-                f"{path}: {place}: {first['msg']}; expected annotations with image_id and caption"
-            ) from error
-        captions: dict[str, list[str]] = {}
-        for annotation in found:
-            captions.setdefault(str(annotation.image_id), []).append(annotation.caption.strip())
-        return {image: tuple(texts) for image, texts in captions.items()}
+        return {image.id: image.references for image in references(self.folder / f"captions_{split}.json")}
 
     def read(self, role: Role) -> Iterable[Example]:
         """Training: one example per caption; otherwise one per image."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -12,7 +12,7 @@ from transformers.masking_utils import create_bidirectional_mask
 
 from harness.backbones.joint import JointBackbone
 from harness.backbones.visual import initialise_normal
-from methods.sites import M, Site
+from methods.sites import STACKS, M, Site, Stack
 
 
 class JointBart(JointBackbone):
@@ -24,6 +24,11 @@ class JointBart(JointBackbone):
     def row_deviation(self) -> float:
         """That of BART's own initialiser, 0.02."""
         return self.lm.config.init_std
+
+    @property
+    def layers(self) -> Mapping[Stack, Sequence[Any]]:
+        """Encoder and decoder layers."""
+        return {stack: getattr(self.lm.model, stack).layers for stack in STACKS}
 
     def published_generation(self) -> Mapping[str, Any]:
         """Those of facebook/bart-base with the forced tokens of the papers' library (model-facts 3.3).
@@ -64,8 +69,8 @@ class JointBart(JointBackbone):
     def site_table(self) -> list[Site]:
         """Self-attention and feed-forward per encoder layer, cross-attention too in the decoder."""
         sites = []
-        for stack in ("encoder", "decoder"):
-            for index, layer in enumerate(getattr(self.lm.model, stack).layers):
+        for stack, layers in self.layers.items():
+            for index, layer in enumerate(layers):
                 attentions: dict[Literal["self_attn", "cross_attn"], Any] = {"self_attn": layer.self_attn}
                 if stack == "decoder":
                     attentions["cross_attn"] = layer.encoder_attn

@@ -8,7 +8,7 @@ VL-Adapter (CVPR 2022, section 3) and its published code.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
 from harness.backbones.visual import VisualEmbedding
-from methods.sites import M, Site
+from methods.sites import M, Site, Stack
 
 
 class JointBackbone(nn.Module, ABC):
@@ -47,6 +47,11 @@ class JointBackbone(nn.Module, ABC):
     @abstractmethod
     def row_deviation(self) -> float:
         """Standard deviation of the token rows that no checkpoint holds; their mean is 0."""
+
+    @property
+    @abstractmethod
+    def layers(self) -> Mapping[Stack, Sequence[Any]]:
+        """Whole layers by stack."""
 
     @abstractmethod
     def published_generation(self) -> Mapping[str, Any]:

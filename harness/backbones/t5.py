@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -12,7 +12,7 @@ from transformers.masking_utils import create_bidirectional_mask
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
 from harness.backbones.joint import JointBackbone
-from methods.sites import M, Site
+from methods.sites import STACKS, M, Site, Stack
 
 
 class JointT5(JointBackbone):
@@ -24,6 +24,11 @@ class JointT5(JointBackbone):
     def row_deviation(self) -> float:
         """1, torch's default of an embedding, as the published code leaves it (model-facts 1.4)."""
         return 1.0
+
+    @property
+    def layers(self) -> Mapping[Stack, Sequence[Any]]:
+        """Encoder and decoder blocks."""
+        return {stack: getattr(self.lm, stack).block for stack in STACKS}
 
     def published_generation(self) -> Mapping[str, Any]:
         """None: t5-base asks for nothing beyond beams and length (model-facts 3.3)."""
@@ -66,8 +71,8 @@ class JointT5(JointBackbone):
         A sub-layer starts with its norm, which therefore is the entry.
         """
         sites = []
-        for stack in ("encoder", "decoder"):
-            for index, block in enumerate(getattr(self.lm, stack).block):
+        for stack, blocks in self.layers.items():
+            for index, block in enumerate(blocks):
                 attention, *cross, feed_forward = block.layer
                 attentions: dict[Literal["self_attn", "cross_attn"], Any] = {"self_attn": attention}
                 if cross:

@@ -114,8 +114,13 @@ def show(out: Console, table: Table) -> None:
         return
     with out.capture() as captured:
         out.print(table, markup=False)
-    for line in captured.get().splitlines():
-        out.print(line.rstrip(), markup=False, soft_wrap=True)
+    show_lines(out, *(line.rstrip() for line in captured.get().splitlines()))
+
+
+def show_lines(out: Console, *lines: str) -> None:
+    """Print lines as they are."""
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=not out.is_terminal)
 
 
 def _no_colour() -> bool:

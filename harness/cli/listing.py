@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
@@ -14,18 +15,15 @@ from rich.table import Table
 from harness.catalogue import Catalogue
 from harness.cli import flags
 from harness.errors import NothingMatched, UserError, unknown
-from harness.expand import is_pattern, matching
+from harness.expand import is_pattern, matching, matching_methods
 
 if TYPE_CHECKING:
     from harness.backbones.specs import BackboneSpec
+    from harness.parameter_table import Part
     from methods.base import Method
 
 Row = dict[str, Any]
 Kind = Literal["methods", "tasks", "suites", "backbones", "grids"]
-COUNTED = (  # fields of `params --json`, in their order
-    *("method", "backbone", "suite", "trained", "stored", "added_at_inference", "frozen_extra", "total"),
-    *("updated_percent", "published_percent"),
-)
 
 
 def list_plugins(
@@ -56,55 +54,82 @@ def params(
         str, typer.Option("--backbones", "--backbone", help="Backbones: names or globs, comma-separated.")
     ] = "bart-base,t5-base",
     suites: Annotated[
-        str, typer.Option("--suites", "--suite", help="Suites of the table: names or globs, comma-separated.")
+        str,
+        typer.Option(
+            "--suites",
+            "--suite",
+            help="Of image-text, video-text, glue (mini-image, mini-video): names or globs, comma-separated. "
+            "[default: all that the backbone serves]",
+        ),
     ] = "",
     plugin: flags.Plugins = None,
     as_json: flags.Json = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print a Markdown table.")] = False,
 ) -> int:
-    """Print parameter counts and updated parameters (%) of each method, as the papers define them."""
+    """Print what each method trains, stores and adds, beside the papers' figures; no weights are needed.
+
+    The lines below the table say what its columns mean. JSON and CSV have further fields: the parts of the backbone,
+    and where a figure is printed.
+    """
     catalogue = Catalogue(plugins=flags.resolved(plugin))
-    names = _select("method", methods, catalogue.methods.names())
-    specs = [catalogue.backbones[name] for name in _select("backbone", backbones, list(catalogue.backbones))]
-    rows = _counted([catalogue.methods.get(name) for name in names], specs)
-    wanted = flags.split(suites)
-    for pattern in wanted:
-        if not any(matching(pattern, [row["suite"]]) for row in rows):
-            raise UserError(f"--suites: {unknown('suite', pattern, {row['suite'] for row in rows})}")
-    rows = [row for row in rows if not wanted or any(matching(p, [row["suite"]]) for p in wanted)]
-    if as_json or as_csv:  # for programs: the documented fields, all of them filled
-        counted = [row for row in rows if "note" not in row]
-        for row in rows:
-            if "note" in row:
-                typer.echo(f"warning: {row['method']} on {row['backbone']} is left out: {row['note']}", err=True)
-        typer.echo(json.dumps(counted, indent=1) if as_json else _csv(counted), nl=as_json)
-        return 0
-    if any("note" in row for row in rows):
-        rows = [row | {"note": row.get("note")} for row in rows]
-    readable = [_readable(row) for row in rows]
-    if as_markdown:
-        typer.echo(_markdown(readable))
+    found, known = catalogue.methods, catalogue.backbones
+    names = _select("method", methods, lambda pattern: matching_methods(pattern, found), found.refusal)
+    places = _select("backbone", backbones, lambda p: matching(p, known), lambda p: unknown("backbone", p, known))
+    parts = _counted([found.get(name) for name in names], [known[name] for name in places], flags.split(suites))
+    if as_json or as_csv:  # for programs: whole numbers and fractions as they are, and every field
+        refused = [(method, part.backbone, reason) for part in parts for method, reason in part.refused.items()]
+        for method, backbone, reason in dict.fromkeys(refused):  # once, not on every suite again
+            typer.echo(f"warning: {method} on {backbone} is left out: incompatible: {reason}", err=True)
+        rows = [asdict(row) for part in parts for row in part.rows]
+        typer.echo(json.dumps(rows, indent=1) if as_json else _csv(rows), nl=as_json)
+    elif as_markdown:
+        _write_markdown(parts)
     else:
-        _show(readable)
+        _print_parts(parts)
     return 0
 
 
-def _counted(methods: Sequence[type[Method]], specs: Sequence[BackboneSpec]) -> list[Row]:
-    """The table of counts; where a method cannot serve a backbone, its row has a note in place of numbers."""
-    from harness.parameters import suite_of, table
+def _counted(methods: Sequence[type[Method]], specs: Sequence[BackboneSpec], suites: Sequence[str]) -> list[Part]:
+    """Count what is asked for: on all suites of the backbones where none is named."""
+    from harness.parameter_table import kinds, part, suite_of
 
-    rows: list[Row] = []
-    for spec in specs:
-        for kind in spec.feature_widths:
-            for method in methods:
-                try:
-                    rows += table([method], [spec], [kind])
-                except ValueError as error:
-                    names = {"method": method.name, "backbone": spec.name, "suite": suite_of(spec, kind)}
-                    reason = " ".join(str(error).split())
-                    rows.append(dict.fromkeys(COUNTED) | names | {"note": f"incompatible: {reason}"})
-    return rows
+    places = [(spec, kind, suite_of(spec, kind)) for spec in specs for kind in kinds(spec)]
+    for pattern in suites:
+        if not any(matching(pattern, [suite]) for *_, suite in places):
+            raise UserError(f"--suites: {unknown('suite', pattern, {suite for *_, suite in places})}")
+    return [
+        part(methods, spec, kind)
+        for spec, kind, suite in places
+        if not suites or any(matching(pattern, [suite]) for pattern in suites)
+    ]
+
+
+def _write_markdown(parts: Sequence[Part]) -> None:
+    from harness.parameter_table import layout, legend
+    from reports.markdown import escaped, write_table
+
+    for part in parts:
+        typer.echo(write_table(layout(part)))
+    for line in legend(parts):
+        typer.echo(f"- {escaped(line)}")
+
+
+def _print_parts(parts: Sequence[Part]) -> None:
+    from harness.parameter_table import layout, legend
+
+    out = flags.console()
+    for part in parts:
+        laid_out = layout(part)
+        flags.show_lines(out, laid_out.title)
+        table = _bare_table()
+        for column in laid_out.columns:
+            table.add_column(column.title, justify=column.align, no_wrap=True)
+        for row in laid_out.rows:
+            table.add_row(*(cell.text + cell.symbols for cell in row.cells))
+        flags.show(out, table)
+        flags.show_lines(out, *laid_out.notes, "")
+    flags.show_lines(out, *legend(parts))
 
 
 def _methods(catalogue: Catalogue) -> list[Row]:
@@ -165,22 +190,17 @@ LISTINGS: Mapping[str, Callable[[Catalogue], list[Row]]] = {
 }
 
 
-def _select(kind: str, text: str, names: Sequence[str]) -> list[str]:
+def _select(kind: str, text: str, matches: Callable[[str], list[str]], refusal: Callable[[str], str]) -> list[str]:
     """Names that a comma list of names and globs stands for."""
     chosen: dict[str, None] = {}
     for pattern in flags.split(text):
-        hits = matching(pattern, names)
+        hits = matches(pattern)
         if not hits and is_pattern(pattern):
             raise NothingMatched(f"--{kind}s {pattern}: matches nothing")
         if not hits:
-            raise UserError(f"--{kind}s: {unknown(kind, pattern, names)}")
+            raise UserError(f"--{kind}s: {refusal(pattern)}")
         chosen |= dict.fromkeys(hits)
     return list(chosen)
-
-
-def _readable(row: Row) -> Row:
-    """Numbers as people read them."""
-    return {name: _text(value) for name, value in row.items()}
 
 
 def _text(value: object) -> str:
@@ -196,7 +216,7 @@ def _text(value: object) -> str:
 def _show(rows: Sequence[Row], title: str | None = None) -> None:
     """Print rows as a table, without the columns that are empty in all of them."""
     columns = [name for name in (rows[0] if rows else ()) if any(row[name] is not None for row in rows)]
-    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = _bare_table(title)
     for name in columns:
         number = all(str(row[name]).replace(",", "").replace(".", "").isdigit() for row in rows)
         table.add_column(name.replace("_", " "), justify="right" if number else "left")
@@ -213,8 +233,5 @@ def _csv(rows: Sequence[Row]) -> str:
     return text.getvalue()
 
 
-def _markdown(rows: Sequence[Row]) -> str:
-    if not rows:
-        return ""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+def _bare_table(title: str | None = None) -> Table:
+    return Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0), header_style="bold")

@@ -108,6 +108,7 @@ def _store(found: Sequence[Tuning]) -> Path:
     Raises:
         UserError: a method is not tuned to the end, two suites would share an entry, or the file cannot be written.
     """
+    from harness.backbones import registry
     from methods import tuned as data
 
     content = {name: {kind: dict(rates) for kind, rates in kinds.items()} for name, kinds in data.rates().items()}
@@ -132,6 +133,7 @@ def _store(found: Sequence[Tuning]) -> Path:
             steps=tuning.steps,
             seeds=tuning.seeds,
             harness_version=tuning.harness_version,
+            weights=registry.fingerprint(registry.get(tuning.backbone)),
         )
         kinds = content.setdefault(tuning.backbone, {})
         kinds.setdefault(tuning.kind, {})[tuning.method] = data.TunedRate(learning_rate=tuning.best.rate, search=search)

@@ -22,7 +22,7 @@ from methods import Method
 
 Rule = Callable[[type[Method], str], None]
 
-NAME = r"[a-z][a-z0-9]*([-_/][a-z0-9]+)*"  # underscores as in the names of peft
+NAME = r"[a-z][a-z0-9]*([-/][a-z0-9_]+)*"
 # Boxes are zero, so their weight gets no gradient; a bias on all keys alike is invisible to the softmax.
 WITHOUT_GRADIENT = ("visual.box.0.weight", "k_proj.bias", ".k.bias")
 VISUAL_TOKENS = 5  # per image of `batch`

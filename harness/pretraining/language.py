@@ -67,7 +67,7 @@ def relate(scene: Scene, generator: random.Random) -> Question:
 
 def caption(scene: Scene, generator: random.Random) -> Question:
     """A caption of a style that the task does not ask for."""
-    return Question("caption:", PLAIN[generator.choice(sorted(PLAIN))](scene, generator), "caption")
+    return Question("caption: ", PLAIN[generator.choice(sorted(PLAIN))](scene, generator), "caption")
 
 
 def look_up(scene: Scene, generator: random.Random) -> Question:

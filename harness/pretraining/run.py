@@ -21,8 +21,9 @@ from harness.environment import environment
 from harness.errors import UserError
 from harness.exclusive import Machine
 from harness.pretraining.image import ImageStage
+from harness.pretraining.muon import Muon
 from harness.pretraining.stage import Stage
-from harness.pretraining.stages import BoxStage, JointStage, LanguageStage
+from harness.pretraining.stages import BoxStage, JointStage, LanguageStage, ViewStage
 from harness.pretraining.tokeniser import english_strings, train_tokenizer
 from harness.run_folder import make_folder, write_atomically
 
@@ -97,7 +98,8 @@ def pretrain(
         return stage
 
     joint = run(lambda: continued(JointStage, language), sentences=len(sentences))
-    last = run(lambda: continued(BoxStage, joint), sentences=len(sentences))
+    boxed = run(lambda: continued(BoxStage, joint), sentences=len(sentences))
+    last = run(lambda: continued(ViewStage, boxed), sentences=len(sentences))
     image.vision.save_pretrained(staged / "mini-clip")
     for stage, name in ((language, "mini-bart-text"), (last, "mini-bart")):
         assert isinstance(stage, LanguageStage)
@@ -176,8 +178,7 @@ def _optimisers(stage: Stage) -> list[Optimizer]:
     adam = torch.optim.AdamW(rest, lr=stage.learning_rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
     if not matrices:
         return [adam]
-    rate = stage.matrix_learning_rate
-    return [adam, torch.optim.Muon(matrices, lr=rate, weight_decay=WEIGHT_DECAY, adjust_lr_fn="match_rms_adamw")]
+    return [adam, Muon(matrices, stage.matrix_learning_rate, WEIGHT_DECAY)]
 
 
 def _step(stage: Stage, optimisers: Sequence[Optimizer], step: int, total: int, identity: Mapping[str, Any]) -> float:

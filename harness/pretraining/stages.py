@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import zip_longest
-from typing import Any, ClassVar, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +16,8 @@ from transformers import BartConfig, BartForConditionalGeneration, PreTrainedTok
 from harness.backbones.bart import JointBart
 from harness.backbones.vision import GRID
 from harness.features import pool_frames
-from harness.pretraining import box_exercises, boxes
+from harness.pretraining import box_exercises, boxes, views
+from harness.pretraining.albums import Album
 from harness.pretraining.language import (
     about_one,
     account,
@@ -35,6 +35,7 @@ from harness.pretraining.language import (
     sentence,
 )
 from harness.pretraining.stage import ATTENTION, HEADS, TEXT_LIMIT, WIDTH, Stage
+from harness.pretraining.view_captions import caption_view, complete_view
 from tasks.mini.clips import FRAMES, Clip
 from tasks.mini.clips import pool as clip_pool
 from tasks.mini.clips import sample as sample_clip
@@ -46,9 +47,11 @@ from tasks.nlvr import in_two_rows
 SCENES = 50_000  # whose features the joint stage keeps in memory, half a gigabyte
 CLIPS = 8_000  # likewise, an eighth of a gigabyte
 BOXES = 20_000  # likewise, a fifth of a gigabyte
-ENGLISH_EVERY = 8  # steps from one batch of English sentences to the next, where there are any
+VIEWS = 20_000  # likewise
+ENGLISH_EVERY = 9  # steps from one batch of English sentences to the next, where there are any; coprime to all cycles
 
 Thing = TypeVar("Thing")
+_ALBUMS = {"pair": "scene", "nothing": "scene", "boxes together": "boxes"}  # others by their name
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,12 @@ class Lesson:
     """An exercise, and what is shown with it; it says itself which of "boxes together", a whole batch, is shown."""
 
     exercise: Callable[[Any, random.Random], Any]
-    subject: Literal["scene", "pair", "clip", "boxes", "boxes together", "nothing"] = "scene"
+    subject: Literal["scene", "pair", "clip", "boxes", "boxes together", "view", "nothing"] = "scene"
+
+    @property
+    def album(self) -> str:
+        """Where what is shown comes from."""
+        return _ALBUMS.get(self.subject, self.subject)
 
 
 class LanguageStage(Stage):
@@ -114,14 +122,14 @@ class LanguageStage(Stage):
         """Features (n, images, tokens, width) and exercises of a step."""
         generator = random.Random(f"pretraining/{self.name}/{part}/{step}")
         if self._is_english(step, part):
-            return torch.zeros(self.batch_size, 0, GRID * GRID, WIDTH, device=self.device), self._read(generator)
+            return torch.zeros(self.batch_size, 0, GRID * GRID, WIDTH), self._read(generator)
         lesson = self.cycle[step % len(self.cycle)]
         made = []
         for scene in (sample(generator, part) for _ in range(self.batch_size)):
             question = lesson.exercise(scene, generator)
             known = "" if lesson.subject == "nothing" else f" {account(scene)}"
             made.append(Question(question.text + known, question.answer, question.kind))
-        return torch.zeros(len(made), 0, GRID * GRID, WIDTH, device=self.device), made
+        return torch.zeros(len(made), 0, GRID * GRID, WIDTH), made
 
     def _is_english(self, step: int, part: Part) -> bool:
         return bool(self._english) and part == "pretraining" and step % ENGLISH_EVERY == ENGLISH_EVERY - 1
@@ -135,7 +143,7 @@ class LanguageStage(Stage):
         ids, mask = self.tokens([exercise.text for exercise in exercises])
         labels, known = self.tokens([exercise.answer for exercise in exercises])
         labels = labels.masked_fill(known == 0, -100)
-        logits = self.joint(ids, mask, features, labels)
+        logits = self.joint(ids, mask, features.to(self.device), labels)
         return cross_entropy(logits.flatten(0, 1).float(), labels.flatten(), ignore_index=-100)
 
     @torch.no_grad()
@@ -145,7 +153,7 @@ class LanguageStage(Stage):
         for step in range(self.held_out_batches):
             features, exercises = self.batch(step, "validation")
             ids, mask = self.tokens([exercise.text for exercise in exercises])
-            output = self.joint.generate(ids, mask, features, beams=1, max_length=TEXT_LIMIT)
+            output = self.joint.generate(ids, mask, features.to(self.device), beams=1, max_length=TEXT_LIMIT)
             texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)
             for exercise, text in zip(exercises, texts, strict=True):
                 hits.setdefault(exercise.kind, []).append(text.strip() == exercise.answer)
@@ -179,22 +187,12 @@ class JointStage(LanguageStage):
     ) -> None:
         super().__init__(tokenizer, english)
         self._encode = encode
-
-    @cached_property
-    def scene_album(self) -> Album[Scene]:
-        """The scenes of pre-training with their features, encoded once."""
-        return Album(pool("pretraining", SCENES), self.scene_features)
-
-    @cached_property
-    def clip_album(self) -> Album[Clip]:
-        """The clips of pre-training with their features, encoded once."""
-        return Album(clip_pool("pretraining", CLIPS), self.clip_features)
-
-    @cached_property
-    def box_album(self) -> Album[boxes.Boxes]:
-        """The boxes of pre-training with their features, encoded once."""
-        generator = random.Random("pretraining/boxes")
-        return Album([boxes.sample(generator) for _ in range(BOXES)], self.box_features)
+        self.albums: Mapping[str, Album[Any]] = {
+            "scene": Album(lambda: pool("pretraining", SCENES), sample, self.scene_features),
+            "clip": Album(lambda: clip_pool("pretraining", CLIPS), sample_clip, self.clip_features),
+            "boxes": Album(lambda: _some(boxes.sample, BOXES, "boxes"), _anywhere(boxes.sample), self.box_features),
+            "view": Album(lambda: _some(views.sample, VIEWS, "views"), _anywhere(views.sample), self.view_features),
+        }
 
     def scene_features(self, scenes: Sequence[Scene]) -> Tensor:
         """Patches of scenes: (n, 36, width)."""
@@ -211,57 +209,51 @@ class JointStage(LanguageStage):
         """Patches of pictures of boxes, laid out as the task NLVR shows them: (n, 36, width)."""
         return self._encode(self.pixels([in_two_rows(boxes.draw(each)) for each in things]))
 
+    def view_features(self, things: Sequence[views.View]) -> Tensor:
+        """Patches of views: (n, 36, width)."""
+        return self._encode(self.pixels([views.draw(each) for each in things]))
+
     def batch(self, step: int, part: Part) -> tuple[Tensor, list[Question]]:
         """Features (n, images, tokens, width) and exercises of a step."""
         generator = random.Random(f"pretraining/{self.name}/{part}/{step}")
         if self._is_english(step, part):
-            return self._scenes(generator, part, self.batch_size)[1][:, None], self._read(generator)
+            return self.albums["scene"].draw(generator, part, self.batch_size)[1][:, None], self._read(generator)
         lesson = self.cycle[step % len(self.cycle)]
-        if lesson.subject == "clip":
-            things, features = self._clips(generator, part)
-            return features[:, None], [lesson.exercise(clip, generator) for clip in things]
-        if lesson.subject in ("boxes", "boxes together"):
-            shown, features = self._boxes(generator, part)
-            if lesson.subject == "boxes together":
-                which, made = zip(*lesson.exercise(shown, generator), strict=True)
-                return features[list(which)][:, None], list(made)
-            return features[:, None], [lesson.exercise(each, generator) for each in shown]
-        images = 2 if lesson.subject == "pair" else 1
-        scenes, features = self._scenes(generator, part, self.batch_size * images)
-        features = features.unflatten(0, (-1, images))
         if lesson.subject == "pair":
+            scenes, features = self.albums["scene"].draw(generator, part, 2 * self.batch_size)
             pairs = zip(scenes[::2], scenes[1::2], strict=True)
-            return features, [about_one(pair, lesson.exercise, generator) for pair in pairs]
+            return features.unflatten(0, (-1, 2)), [about_one(pair, lesson.exercise, generator) for pair in pairs]
+        things, features = self.albums[lesson.album].draw(generator, part, self.batch_size)
+        if lesson.subject == "boxes together":
+            which, made = zip(*lesson.exercise(things, generator), strict=True)
+            return features[list(which)][:, None], list(made)
         if lesson.subject == "nothing":
-            scenes = scenes[1:] + scenes[:1]  # sentences are about other scenes than the pictures
-        return features, [lesson.exercise(scene, generator) for scene in scenes]
+            things = things[1:] + things[:1]  # sentences are about other scenes than the pictures
+        return features[:, None], [lesson.exercise(thing, generator) for thing in things]
 
-    def _scenes(self, generator: random.Random, part: Part, count: int) -> tuple[list[Scene], Tensor]:
-        if part == "pretraining":
-            return self._from(self.scene_album, generator, count)
-        scenes = [sample(generator, part) for _ in range(count)]
-        return scenes, self.scene_features(scenes)
 
-    def _clips(self, generator: random.Random, part: Part) -> tuple[list[Clip], Tensor]:
-        if part == "pretraining":
-            return self._from(self.clip_album, generator, self.batch_size)
-        clips = [sample_clip(generator, part) for _ in range(self.batch_size)]
-        return clips, self.clip_features(clips)
+def _some(draw_one: Callable[[random.Random], Thing], count: int, name: str) -> list[Thing]:
+    """Things of pre-training that no task shows, so that they need no part of the world to themselves."""
+    generator = random.Random(f"pretraining/{name}")
+    return [draw_one(generator) for _ in range(count)]
 
-    def _boxes(self, generator: random.Random, part: Part) -> tuple[list[boxes.Boxes], Tensor]:
-        if part == "pretraining":
-            return self._from(self.box_album, generator, self.batch_size)
-        drawn = [boxes.sample(generator) for _ in range(self.batch_size)]
-        return drawn, self.box_features(drawn)
 
-    def _from(self, album: Album[Thing], generator: random.Random, count: int) -> tuple[list[Thing], Tensor]:
-        things, features = album.draw(generator, count)
-        return things, features.to(self.device).float()
+def _anywhere(draw_one: Callable[[random.Random], Thing]) -> Callable[[random.Random, Part], Thing]:
+    return lambda generator, part: draw_one(generator)
 
 
 def _alternate(new: Sequence[Lesson], familiar: Sequence[Lesson]) -> tuple[Lesson, ...]:
     """A familiar lesson after each new one, as long as there are any."""
     return tuple(lesson for pair in zip_longest(new, familiar) for lesson in pair if lesson)
+
+
+BOX_LESSONS = (
+    Lesson(box_exercises.tell, "boxes"),
+    Lesson(box_exercises.judge, "boxes together"),
+    Lesson(box_exercises.count, "boxes"),
+    Lesson(box_exercises.judge, "boxes together"),
+    Lesson(box_exercises.judge, "boxes together"),
+)
 
 
 class BoxStage(JointStage):
@@ -273,28 +265,25 @@ class BoxStage(JointStage):
     name = "boxes"
     steps = 4000
     held_out_batches = 29
+    cycle = _alternate(BOX_LESSONS * 3, JointStage.cycle)
+
+
+class ViewStage(JointStage):
+    """Everyday views with captions as people write them; what the other stages taught goes on beside them.
+
+    Without it the model has no word for what photos show, and a few hundred of them do not teach it.
+    """
+
+    name = "views"
+    steps = 5000
+    learning_rate = 5e-4  # at twice that, the stage of boxes unlearnt to tell clips
+    matrix_learning_rate = 2e-3
+    held_out_batches = 29
     cycle = _alternate(
-        (
-            Lesson(box_exercises.tell, "boxes"),
-            Lesson(box_exercises.judge, "boxes together"),
-            Lesson(box_exercises.count, "boxes"),
-            Lesson(box_exercises.judge, "boxes together"),
-            Lesson(box_exercises.judge, "boxes together"),
-        )
-        * 3,
+        tuple(
+            lesson
+            for about_boxes in BOX_LESSONS
+            for lesson in (Lesson(caption_view, "view"), about_boxes, Lesson(complete_view, "view"))
+        ),
         JointStage.cycle,
-    )  # 29, an odd number, so that English takes the place of every lesson in turn
-
-
-class Album(Generic[Thing]):
-    """Things and their features in half precision: drawing and encoding them anew would take longer than learning."""
-
-    def __init__(self, things: Sequence[Thing], encode: Callable[[Sequence[Thing]], Tensor]) -> None:
-        self.things = things
-        with torch.autocast("cpu", enabled=False):  # which cannot join halves
-            self.features = torch.cat([encode(things[i : i + 128]).half().cpu() for i in range(0, len(things), 128)])
-
-    def draw(self, generator: random.Random, count: int) -> tuple[list[Thing], Tensor]:
-        """Things drawn at random and their features (count, tokens, width)."""
-        chosen = [generator.randrange(len(self.things)) for _ in range(count)]
-        return [self.things[index] for index in chosen], self.features[chosen]
+    )

@@ -13,6 +13,7 @@ of VQA v2, and 249 of 8,836 news and forum sentences of STS-B (runs of symbols, 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 NAME = "ptb-python-1"
 """Name of this tokenisation; part of the version of every metric that uses it."""
@@ -60,10 +61,17 @@ _CLITIC = re.compile(r"(.+?)(n't|'(?:s|m|d|ll|re|ve))$")
 
 def tokens(caption: str) -> list[str]:
     """Return the lower-case tokens of one caption, punctuation dropped."""
+    text = caption.lower().translate(_PLAIN)
+    parts = [text] if "no." in text else text.split()  # the rule of "no. 5" alone looks beyond white space
+    return [token for part in parts for token in _tokens(part)]
+
+
+@lru_cache(maxsize=1 << 16)  # captions share most of their words
+def _tokens(text: str) -> tuple[str, ...]:
     found: list[str] = []
-    for token in _TOKEN.findall(caption.lower().translate(_PLAIN)):
+    for token in _TOKEN.findall(text):
         found += _TWO_WORDS.get(token) or _without_clitics(_BRACKETS.get(token, token))
-    return [token for token in found if token not in REMOVED]
+    return tuple(token for token in found if token not in REMOVED)
 
 
 def _without_clitics(word: str) -> list[str]:

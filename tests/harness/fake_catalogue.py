@@ -30,6 +30,7 @@ class Lora(Adapter):
 
 class Everything(Adapter):
     name = "everything"
+    usual = False
 
 
 @dataclass

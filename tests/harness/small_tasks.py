@@ -67,6 +67,7 @@ class SmallColour(SmallTask):
 
     name = "small-colour"
     prefix = "ask: "
+    published_prefix = "ask: say: "
     loss = "weighted-example"
     text_limit = 12
 

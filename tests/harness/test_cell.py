@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import pandas
@@ -14,7 +15,7 @@ import torch
 from small_world import FakeEncoder, write_checkpoint
 
 from harness import cell as cell_module
-from harness import checkpoint
+from harness import checkpoint, parameters
 from harness.backbones import registry
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
@@ -26,6 +27,10 @@ from harness.run_folder import CellFolder
 from harness.store import silent
 from methods import tuned
 from tasks import DataError
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
+
+from synthetic_files import write_coco, write_gqa, write_nlvr2, write_vqav2
 
 TASKS = ("small-colour", "small-truth", "small-caption")
 
@@ -156,6 +161,39 @@ def test_without_subtitles_the_question_stays(world, monkeypatch):
 def test_prefixes_can_be_left_out(world):
     shown, bare = (prepare(a_cell(task_prefixes=on), world, silent).train[0] for on in (True, False))
     assert (shown.texts.inputs.lengths - bare.texts.inputs.lengths == 1).all()
+
+
+def test_prefixes_can_be_those_of_the_papers_code(world):
+    usual, published = (prepare(a_cell(task_prefixes=which), world, silent).train for which in (True, "published"))
+    differences = [
+        two.texts.inputs.lengths - one.texts.inputs.lengths for one, two in zip(usual, published, strict=True)
+    ]
+    assert [set(each.tolist()) for each in differences] == [{1}, {0}, {0}]
+    assert a_cell().key == a_cell(task_prefixes=True).key != a_cell(task_prefixes="published").key
+
+
+def test_the_papers_suite_runs_on_files_in_the_owners_layout(tmp_path, world):
+    data = tmp_path / "data"
+    for write in (write_coco, write_vqav2, write_gqa, write_nlvr2):
+        write(data)
+    catalogue = Catalogue(data)
+    tasks = catalogue.suites["image-text"].tasks
+    assert catalogue.missing("image-text", "small") is None
+    assert (
+        tasks == parameters.PAPER_SUITES["image-text"].tasks == tuple(catalogue.fingerprints("image-text", "small"))[:4]
+    )
+    options = world.model_copy(update={"data": data})
+    folder = run(tmp_path, a_cell(tasks=tasks, epochs=1, batch_size=60, selection="best"), options)
+    result = folder.result()
+    assert (result.state, result.step) == ("done", 2 + 2 + 2 + 4)  # batches of 60, 100, 20 and 50
+    assert [(score.task, score.split, score.examples) for score in result.scores] == [
+        ("vqav2", "Karpathy test", 12),
+        ("gqa", "test-dev balanced", 12),
+        ("nlvr2", "test-P", 12),
+        ("coco-caption", "Karpathy test", 6),
+    ]
+    stored = [path for path in (tmp_path / "cache" / "features").iterdir() if path.is_dir()]
+    assert len(stored) == 3 + 2 + 3  # of COCO's photos one set for each role, shared by two tasks
 
 
 def test_the_backbone_is_frozen_but_for_what_the_method_trains(world):
@@ -294,3 +332,4 @@ def test_the_origin_of_the_learning_rate_is_recorded(monkeypatch, change, source
     assert origin.source == source
     place = (origin.candidates, origin.suite, origin.backbone)
     assert place == ((2, "mini-image", "mini-bart") if source == "tuned" else (None, None, None))
+    assert origin.other_weights is (True if source == "tuned" else None)  # the entry knows no weights

@@ -10,7 +10,7 @@ from fake_catalogue import FakeCatalogue, write
 from harness.catalogue import Catalogue
 from harness.cells import Cell
 from harness.errors import NothingMatched, UserError
-from harness.expand import Choice, expand
+from harness.expand import Choice, expand, matching_methods
 from harness.grid import built_in, load_grid
 from harness.plugins import find_methods
 
@@ -84,6 +84,15 @@ def test_the_command_line_filters_and_overrides(tmp_path: Path) -> None:
     ]
     assert all((c.settings.epochs, c.settings.limit, c.parameters["width"]) == (2, 10, 5) for c in found)
     assert found[-1].overrides == {"rank": 16, "width": 5}
+
+
+def test_usual_leaves_the_long_tail_out(tmp_path: Path) -> None:
+    text = HEAD + "  - {suites: scenes, backbones: small, methods: NAMES}\n"
+    every, usual = (cells(tmp_path, text.replace("NAMES", names)) for names in ("all", "usual"))
+    assert [cell.method for cell in every] == ["adapter", "everything", "lora"]
+    assert [cell.method for cell in usual] == ["adapter", "lora"]
+    found = cells(tmp_path, text.replace("NAMES", "all"), Choice(methods=("usual",), overrides=("usual.width=3",)))
+    assert [(cell.method, cell.parameters["width"]) for cell in found] == [("adapter", 3), ("lora", 3)]
 
 
 @pytest.mark.parametrize(
@@ -238,13 +247,13 @@ def test_shipped_grids_name_what_there_is(name: str) -> None:
 
 
 def test_tuning_gives_every_method_the_same_rates_and_a_seed_of_its_own() -> None:
-    tuning = expand(load_grid("tune-mini"), Catalogue())
+    tuning, usual = expand(load_grid("tune-mini"), Catalogue()), matching_methods("usual", find_methods())
     tried = {(cell.suite, cell.method): [] for cell in tuning}
-    assert {method for _, method in tried} == set(find_methods().names())
+    assert {method for _, method in tried} == set(usual)
     for cell in tuning:
         tried[cell.suite, cell.method].append(cell.parameters["learning_rate"])
         assert cell.settings.score_on == "select"
-    assert len(tried) == 2 * len(find_methods().names())
+    assert len(tried) == 2 * len(usual)
     (rates,) = {tuple(each) for each in tried.values()}
     assert len(rates) == 4
     others = {
@@ -264,7 +273,7 @@ def test_both_embedded_backbones_are_tuned_alike() -> None:
 
 def test_tuning_trains_as_the_leaderboard_does() -> None:
     trained: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for name in ("full", "core", "instrument"):
+    for name in ("full", "everything", "core", "instrument"):
         for block in load_grid(name).grid.blocks:
             for suite in block.suites:
                 trained[suite.removesuffix("-double")].append(block.settings | {"measure": False})

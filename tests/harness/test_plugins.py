@@ -60,6 +60,16 @@ def test_a_broken_plugin_is_listed_with_its_reason_and_hides_nothing(package: Mo
         registry.get("broken")
 
 
+def test_an_unusable_method_is_listed_with_its_reason_and_never_meant(package: ModuleType, tmp_path: Path) -> None:
+    file = tmp_path / "old.py"
+    file.write_text(METHOD.format(name="old").replace("title =", "unusable = 'needs a library'; title ="))
+    registry = find(package, file)
+    assert registry.names() == ["one", "two"]
+    assert [plugin.error for plugin in registry.listing() if plugin.name == "old"] == ["needs a library"]
+    with pytest.raises(UserError, match=r"method 'old': needs a library \(.*old\.py\)"):
+        registry.get("old")
+
+
 def test_a_file_adds_methods(package: ModuleType, tmp_path: Path) -> None:
     file = tmp_path / "three.py"
     file.write_text(METHOD.format(name="three"))

@@ -29,7 +29,7 @@ from harness.pretraining.language import (
     match,
     relate,
 )
-from harness.pretraining.stages import BoxStage, JointStage, LanguageStage
+from harness.pretraining.stages import BoxStage, JointStage, LanguageStage, ViewStage
 from tasks.mini.words import SIZE_WORDS, THINGS, place
 from tasks.mini.world import part_of, pool, sample
 from tasks.mini_caption import PLAIN, STYLES
@@ -43,13 +43,14 @@ RECIPE = {"seed": 0, "precision": "float32"}
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.set_num_threads(1)
-    for stage in (ImageStage, LanguageStage, JointStage, BoxStage):
+    for stage in (ImageStage, LanguageStage, JointStage, BoxStage, ViewStage):
         monkeypatch.setattr(stage, "batch_size", 6)
         monkeypatch.setattr(stage, "steps", 4)
         monkeypatch.setattr(stage, "held_out_batches", 1)
     monkeypatch.setattr(stages, "SCENES", 40)
     monkeypatch.setattr(stages, "CLIPS", 10)
     monkeypatch.setattr(stages, "BOXES", 10)
+    monkeypatch.setattr(stages, "VIEWS", 10)
     monkeypatch.setattr(run, "EVERY", 2)
 
 
@@ -88,12 +89,12 @@ def test_subtitles_say_which_item_is_meant() -> None:
             assert re.search(rf"a\d: {question.answer}\.", question.text)
 
 
-def test_english_is_read_at_every_eighth_step_and_never_held_out() -> None:
+def test_english_is_read_at_its_turn_and_never_held_out() -> None:
     texts = ["a man rides his bicycle past the old house"]
     stage = LanguageStage(run.load_tokenizer(TOKENIZER), texts)
-    for step in range(17):
+    for step in range(19):
         _, made = stage.batch(step, "pretraining")
-        assert ([each.answer for each in made] == texts * stage.batch_size) == (step in (7, 15))
+        assert ([each.answer for each in made] == texts * stage.batch_size) == (step in (8, 17))
         assert not any(each.answer in texts for each in stage.batch(step, "validation")[1])
 
 
@@ -190,10 +191,12 @@ def test_the_command_writes_all_files_and_resumes(small: None, tmp_path: Path) -
     for _ in range(2):
         run.pretrain(tmp_path / "out", tmp_path / "work", report=lines.append)
     record = json.loads((tmp_path / "out" / "training_record.json").read_text())
-    assert set(record["stages"]) == {"image", "language", "joint", "boxes"}
+    assert set(record["stages"]) == {"image", "language", "joint", "boxes", "views"}
     for name in ("mini-clip", "mini-bart", "mini-bart-text"):
         assert (tmp_path / "out" / name / "model.safetensors").is_file()
-    assert sum("step 4/4" in line for line in lines) == 4  # the second run had nothing left to train
+    assert sum("step 4/4" in line for line in lines) == len(
+        record["stages"]
+    )  # the second run had nothing left to train
 
 
 def test_a_broken_checkpoint_is_named(small: None, tmp_path: Path) -> None:

@@ -120,11 +120,11 @@ def test_a_method_may_add_loss_and_act_after_each_step(tmp_path):
             return torch.tensor(1000.0)
 
         def after_step(self, model, step, steps):
-            acts.append((step, steps))
+            acts.append((step, steps, model.visual.image_order.weight.grad is not None))
 
     lines = []
     train(bench(Nosy()), mixture(tmp_path), settings(epochs=1), Hooks(log=lines.append))
-    assert acts == [(step, 12) for step in range(1, 13)]
+    assert acts == [(step, 12, True) for step in range(1, 13)]
     assert all(line["loss"] > 1000 for line in lines)
 
 

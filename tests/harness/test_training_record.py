@@ -10,7 +10,7 @@ from transformers import CLIPVisionModel
 from harness.backbones import registry
 from harness.backbones.vision import patch_features
 from harness.backbones.weights import EMBEDDED, load_tokenizer
-from harness.pretraining.stages import BoxStage, LanguageStage
+from harness.pretraining.stages import LanguageStage, ViewStage
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +33,8 @@ def test_the_last_stages_held_out_accuracies_can_be_measured_again(record: dict[
         with torch.no_grad():
             return patch_features(vision, pixels)
 
-    measured = stage_with_shipped_weights(BoxStage, "mini-bart", encode).held_out()
-    assert measured == pytest.approx(record["stages"]["boxes"]["held_out"], abs=0.02)
+    measured = stage_with_shipped_weights(ViewStage, "mini-bart", encode).held_out()
+    assert measured == pytest.approx(record["stages"]["views"]["held_out"], abs=0.02)
 
 
 def test_the_language_stages_held_out_accuracies_can_be_measured_again(record: dict[str, Any]) -> None:

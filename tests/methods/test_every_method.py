@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 from tiny_backbone import CONFIGS, METHODS
 
-from harness.contract import Check, checks, refusal, slow_checks
+from harness.contract import checks, refusal, slow_checks
 
 REFUSED = {("t5", "bitfit")}  # methods that cannot serve a family, and say so
+SLOW = [name for name in METHODS.names() if not METHODS.get(name).usual]
 
 
-def of_every_method(made) -> list[Check]:
-    """The checks of all methods on the families that they serve."""
+def of_every_method(made):
+    """The checks of all methods on the families that they serve; those of the long tail are slow."""
     return [
-        check
+        pytest.param(check, marks=[pytest.mark.slow] * (name in SLOW))
         for name in METHODS.names()
         for check in made(METHODS.get(name), families=[f for f in CONFIGS if (f, name) not in REFUSED])
     ]
@@ -22,7 +23,8 @@ def of_every_method(made) -> list[Check]:
 def test_discovery_finds_the_methods_and_no_broken_file():
     assert len(METHODS.names()) >= 7
     assert not METHODS.broken
-    assert all(plugin.value for plugin in METHODS.listing())
+    assert all(METHODS.get(name) for name in METHODS.names())
+    assert all(name.startswith("peft/") for name in SLOW)
 
 
 @pytest.mark.parametrize(("family", "name"), sorted(REFUSED))

@@ -6,10 +6,8 @@ import math
 
 import pytest
 import torch
+from reference import affine, away, check_layers, gelu_tanh
 from tiny_backbone import WIDTH, build
-from torch.nn.functional import layer_norm, softmax
-
-HEADS = 4
 
 
 @pytest.fixture
@@ -19,61 +17,7 @@ def x():
 
 def prepared(name, **overrides):
     """A model in float64 with every parameter of the method away from its starting value."""
-    model, _, _ = build(name, **overrides)
-    model.double().eval()
-    torch.manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.add_(0.3 * torch.randn_like(parameter))
-    return model
-
-
-def gelu_tanh(u):
-    return 0.5 * u * (1 + torch.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u**3)))
-
-
-def gelu(u):
-    return 0.5 * u * (1 + torch.erf(u / math.sqrt(2)))
-
-
-def affine(linear, u):
-    return u @ linear.weight.T + linear.bias
-
-
-def normed(norm, u):
-    return layer_norm(u, (WIDTH,), norm.weight, norm.bias, 1e-5)
-
-
-def attention(block, x, source, project):
-    """Multi-head attention with one query-to-all softmax; no mask."""
-    q, k, v = (
-        project(getattr(block, f"{role}_proj"), u).unflatten(-1, (HEADS, -1)).transpose(1, 2)
-        for role, u in (("q", x), ("k", source), ("v", source))
-    )
-    weights = softmax(q @ k.transpose(-1, -2) / math.sqrt(WIDTH // HEADS), dim=-1)
-    return affine(block.out_proj, (weights @ v).transpose(1, 2).flatten(2))
-
-
-def reference_layer(layer, x, source=None, after=lambda exit_, h: h, project=affine):
-    """A post-norm BART layer: x = norm(x + after(f(x))) for each sub-layer; ``source`` are the encoder's states."""
-    h = after(layer.self_attn.out_proj, attention(layer.self_attn, x, x, project))
-    x = normed(layer.self_attn_layer_norm, x + h)
-    if source is not None:
-        h = after(layer.encoder_attn.out_proj, attention(layer.encoder_attn, x, source, project))
-        x = normed(layer.encoder_attn_layer_norm, x + h)
-    h = after(layer.fc2, affine(layer.fc2, gelu(affine(layer.fc1, x))))
-    return normed(layer.final_layer_norm, x + h)
-
-
-def check_layers(model, x, **formula):
-    """Compare an encoder layer, and a decoder layer at its first position (where no causal mask is needed)."""
-    encoder, decoder = model.lm.model.encoder.layers[1], model.lm.model.decoder.layers[1]
-    with torch.no_grad():
-        torch.testing.assert_close(encoder(x, None), reference_layer(encoder, x, **formula))
-        first = x[:, :1]
-        found = decoder(first, encoder_hidden_states=x)
-        torch.testing.assert_close(found, reference_layer(decoder, first, x, **formula))
+    return away(build(name, **overrides)[0])
 
 
 def test_the_reference_layer_is_transformers_layer(x):

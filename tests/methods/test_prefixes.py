@@ -110,9 +110,9 @@ def test_generated_prefixes_and_adapters(reading):
 
     def embed(z, layer, block):
         e = stack.embedding
-        u = torch.cat([z, e.layer.weight[layer], e.block.weight[block]])
+        u = torch.cat([z, e.tables[0].weight[layer], e.tables[1].weight[block]])
         u = e.second.weight @ (e.first.weight @ u + e.first.bias).relu() + e.second.bias
-        return layer_norm(u, u.shape, e.norm.weight, e.norm.bias, 1e-6)
+        return layer_norm(u, u.shape, e.LayerNorm.weight, e.LayerNorm.bias, 1e-6)
 
     def write(generator, code):
         return generator.weight @ code + generator.bias
@@ -132,7 +132,8 @@ def test_generated_prefixes_and_adapters(reading):
     found = site.exit.pet(y, y)[5]
     total = y[5]
     for generator, z in ((stack.task_adapter, task), (stack.visual_adapter, tokens.mean(0))):
-        down, down_bias, up, up_bias = write(generator, embed(z, 1, 2)).split([3 * WIDTH, 3, 3 * WIDTH, WIDTH])
+        parts = (generator.down, generator.down_bias, generator.up, generator.up_bias)
+        down, down_bias, up, up_bias = (write(part, embed(z, 1, 2)) for part in parts)
         u = y[5] @ down.view(3, WIDTH).T + down_bias
         u = 0.5 * u * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (u + 0.044715 * u**3)))
         total = total + u @ up.view(WIDTH, 3).T + up_bias

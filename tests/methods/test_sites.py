@@ -7,7 +7,7 @@ import torch
 from tiny_backbone import CONFIGS, WIDTH, bare, batch
 from torch import nn
 
-from methods import after, around, norms, prompt, unfreeze, unfreeze_norms
+from methods import after, around, detach, norms, prompt, share, unfreeze, unfreeze_norms
 
 
 class Recorder(nn.Module):
@@ -117,6 +117,35 @@ def test_two_methods_at_one_place_are_refused(model, second):
         second(site if second is around else site.exit, Recorder(0.0))
 
 
+def test_a_detached_module_acts_no_more_and_its_place_is_free(model):
+    linear = model.sites[0].linears["v"]
+    x = torch.randn(2, 3, WIDTH)
+    plain = linear(x)
+    after(linear, recorder := Recorder(0.5))
+    assert detach(linear) is recorder
+    assert torch.equal(linear(x), plain) and not recorder.seen
+    after(linear, Recorder(0.25))
+    assert (linear(x) == 0.25).all()
+
+
+def test_a_shared_module_belongs_to_the_language_model_alone(model):
+    class Counter(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.number = nn.Parameter(torch.zeros(()))
+
+        def forward(self):
+            return self.number + 1
+
+    run = share(model, counter := Counter())
+    assert model.lm.pet is counter and run() == 1
+    with torch.no_grad():
+        counter.number += 1
+    assert run() == 2
+    with pytest.raises(ValueError, match="two methods at one place"):
+        share(model, Counter())
+
+
 def test_prompts_add_up_in_order(model):
     class Constant(nn.Module):
         def __init__(self, length, value):
@@ -150,3 +179,14 @@ def test_unfreeze_norms_reaches_all_of_them(model):
     t5 = bare("t5")
     unfreeze_norms(t5)
     assert sum(p.numel() for p in t5.lm.parameters() if p.requires_grad) == 12 * WIDTH  # no biases
+
+
+@pytest.mark.parametrize(("family", "last"), [("bart", "layernorm_embedding"), ("t5", "final_layer_norm")])
+def test_unfreeze_norms_can_keep_to_one_stack(family, last):
+    model = bare(family)
+    unfreeze_norms(model, "encoder")
+    trained = {n.rpartition(".")[0] for n, p in model.lm.named_parameters() if p.requires_grad}
+    assert len(trained) == len(norms(model, "encoder")) == 2 * 2 + 1
+    assert all("encoder." in name and "norm" in name for name in trained)
+    assert any(name.endswith(last) for name in trained)
+    assert len(norms(model, "decoder")) == 2 * 3 + 1

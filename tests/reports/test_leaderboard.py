@@ -211,21 +211,26 @@ def test_learning_rates_stand_beside_the_method_with_their_origin(run_of):
             rated("b", 0.0001, source="by hand"),
             rated("c", 3e-5, source="default"),
             rated("d", 0.01),
-            rated("e", 0.003, source="tuned", candidates=8, suite="mini-image", backbone="mini-bart"),
+            rated(
+                "e", 0.003, source="tuned", candidates=8, suite="mini-image", backbone="mini-bart", other_weights=False
+            ),
+            rated("f", 0.003, source="tuned", candidates=4, suite="mini-image", other_weights=True),
         )
     )
-    shown = {label: at(table, label, "Learning rate") for label in "abcde"}
+    shown = {label: at(table, label, "Learning rate") for label in "abcdef"}
     assert [(each.text, each.detail) for each in shown.values()] == [
         ("0.003", "best of 8"),
         ("0.0001", "picked by hand"),
         ("3e-05", "own default"),
         ("0.01", ""),
         ("0.003", "best of 8"),
+        ("0.003", "best of 4, earlier"),
     ]
     assert shown["a"].tooltip == "tuned on the selection split of mini-image"
     assert shown["e"].tooltip == "tuned on the selection split of mini-image on mini-bart"
     (note,) = [note for note in table.notes if note.startswith("Learning rate:")]
     assert "best of n candidates on the selection split of mini-image" in note
+    assert "'earlier': the backbone was pre-trained anew" in note
     assert "'own default': not tuned" in note and "as set" not in note
 
 

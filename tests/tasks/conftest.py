@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from synthetic_files import write_daquar, write_flickr8k, write_nlvr
+from synthetic_files import write_coco, write_daquar, write_flickr8k, write_gqa, write_nlvr, write_nlvr2, write_vqav2
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +17,10 @@ def synthetic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_daquar(data, {"train": 20, "dev": 6})
     write_flickr8k(data, {"train": 20, "dev": 6})
     write_nlvr(data)
+    write_coco(data)
+    write_vqav2(data)
+    write_nlvr2(data)
+    write_gqa(data)
     return data
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -90,4 +91,149 @@ def write_nlvr(data: Path, test: bool = False, derived: bool = True) -> Path:
         nlvr_rows("train", range(40), "derived", 1).to_parquet(folder / "train_siblings_derived.parquet")
     if test:
         nlvr_rows("test", range(200, 208), "official", 0).to_parquet(folder / "test.parquet")
+    return folder
+
+
+def write_list(path: Path, name: str, records: Iterable[object], **head: object) -> None:
+    """One object with a list of records, written record by record in one line, as the owners do."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        file.write(json.dumps({"info": {"year": 2017}, **head})[:-1] + f', "{name}": [')
+        for number, record in enumerate(records):
+            file.write((", " if number else "") + json.dumps(record))
+        file.write('], "data_type": "mscoco"}')
+
+
+KARPATHY = {"train": 30, "restval": 6, "val": 6, "test": 6}
+
+
+def coco_photos(splits: dict[str, int] = KARPATHY) -> Iterator[tuple[int, str, str, str]]:
+    """Number, folder, file and split of as many photos; Karpathy's train is of train2014, the rest of val2014."""
+    number = 0
+    for split, count in splits.items():
+        for _ in range(count):
+            number += 7
+            folder = "train2014" if split == "train" else "val2014"
+            yield number, folder, f"COCO_{folder}_{number:012}.jpg", split
+
+
+def write_coco(data: Path, splits: dict[str, int] = KARPATHY) -> Path:
+    """Karpathy's file and all its photos; five captions a photo. ``splits``: number of photos of each split."""
+    folder = data / "coco"
+    encoded = {colour: picture("JPEG", colour) for colour in COLOURS}
+    for part in ("train2014", "val2014"):
+        (folder / part).mkdir(parents=True)
+    for number, part, file, _ in coco_photos(splits):
+        (folder / part / file).write_bytes(encoded[COLOURS[number % 4]])
+    images = (
+        {
+            "filepath": part,
+            "filename": file,
+            "cocoid": number,
+            "split": split,
+            "sentences": [
+                {"raw": text, "tokens": text.split()}
+                for verb in ("runs", "sits", "jumps", "sleeps", "plays")
+                for text in [f"A {COLOURS[number % 4]} dog {verb} on field number {number}. "]
+            ],
+        }
+        for number, part, file, split in coco_photos(splits)
+    )
+    write_list(folder / "dataset_coco.json", "images", images, dataset="coco")
+    return folder
+
+
+def write_vqav2(data: Path, splits: dict[str, int] = KARPATHY, questions: int = 2) -> Path:
+    """The four files of VQA v2 about the photos of `write_coco`; ten answers: seven of one, two of another, one odd."""
+    folder = data / "vqav2"
+    for part in ("train2014", "val2014"):
+        photos = [number for number, place, *_ in coco_photos(splits) if place == part]
+        asked = [(number, number * 1000 + index) for number in photos for index in range(questions)]
+        write_list(
+            folder / f"v2_OpenEnded_mscoco_{part}_questions.json",
+            "questions",
+            (
+                {"image_id": number, "question": ("What colour is it?", "How many?")[name % 2], "question_id": name}
+                for number, name in asked
+            ),
+            data_subtype=part,
+        )
+        write_list(
+            folder / f"v2_mscoco_{part}_annotations.json",
+            "annotations",
+            (vqa_annotation(number, name) for number, name in asked),
+            data_subtype=part,
+        )
+    return folder
+
+
+def vqa_annotation(image: int, question: int) -> dict[str, object]:
+    """The annotation of one question of `write_vqav2`, with all fields of the owners."""
+    common, other = (COLOURS[image % 4], "yes") if question % 2 == 0 else ("2", "3")
+    answers = [common] * 7 + [other] * 2 + [f"odd {question}"]
+    return {
+        "question_type": "what",
+        "multiple_choice_answer": common,
+        "answers": [
+            {"answer": answer, "answer_confidence": "yes", "answer_id": number}
+            for number, answer in enumerate(answers, 1)
+        ],
+        "image_id": image,
+        "answer_type": "number" if common == "2" else "other",
+        "question_id": question,
+    }
+
+
+NLVR2 = {"train": 12, "dev": 4, "test1": 6}
+
+
+def write_nlvr2(data: Path, splits: dict[str, int] = NLVR2) -> Path:
+    """``splits``: number of sets of photos; one sentence about two pairs each, twice as many true as false."""
+    folder = data / "nlvr2"
+    for split, count in splits.items():
+        lines = []
+        for number in range(count):
+            for pair in (0, 3):
+                name = f"{split}-{number}-{pair}"
+                below = folder / "images" / split / (str(number % 3) if split == "train" else "")
+                below.mkdir(parents=True, exist_ok=True)
+                for side in (0, 1):
+                    (below / f"{name}-img{side}.png").write_bytes(picture("PNG", COLOURS[(number + side) % 4]))
+                label = "False" if number % 3 == 0 and pair else "True"
+                line = {
+                    "identifier": f"{name}-1",
+                    "sentence": f"There are {number} dogs.",
+                    "label": label,
+                    "writer": "1",
+                }
+                lines.append(json.dumps(line))
+        (folder / f"{split}.json").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+GQA = {"train": 50, "val": 12, "testdev": 6}
+
+
+def write_gqa(data: Path, splits: dict[str, int] = GQA) -> Path:
+    """``splits``: number of photos of each split; two questions a photo."""
+    folder = data / "gqa"
+    (folder / "images").mkdir(parents=True)
+    for split, count in splits.items():
+        questions = {}
+        for number in range(count):
+            image = f"{'n' if split == 'testdev' else ''}{len(split)}{number:03}"
+            (folder / "images" / f"{image}.jpg").write_bytes(picture("JPEG", COLOURS[number % 4]))
+            for index, (text, answer, kind) in enumerate(
+                (("What colour is the wall?", COLOURS[number % 4], "query"), ("Is it a wall?", "yes", "verify"))
+            ):
+                questions[f"{len(split)}{number:03}{index}"] = {
+                    "semantic": [{"operation": "select", "dependencies": [], "argument": "wall (1)"}],
+                    "question": text,
+                    "imageId": image,
+                    "isBalanced": True,
+                    "answer": answer,
+                    "types": {"detailed": "what", "semantic": "attr", "structural": kind},
+                    "fullAnswer": f"The wall is {answer}.",
+                }
+        (folder / f"{split}_balanced_questions.json").write_text(json.dumps(questions))
     return folder

@@ -2,12 +2,14 @@
 
 import json
 import math
+import random
 import subprocess
 import sys
 
 import pytest
+from pycocoevalcap.cider.cider import Cider
 
-from tasks.metrics.cider import METRIC, cider
+from tasks.metrics.cider import METRIC, cider, cider_of_words
 from tasks.metrics.constant_caption import ConstantCaption
 from tasks.metrics.tokens import NAME, tokens
 
@@ -30,6 +32,7 @@ REFERENCES = [
         ("mr. smith (left)", "mr. smith -lrb- left -rrb-"),
         ("ready to bat., and so on...", "ready to bat. and so on"),
         ("it’s 3,000 people -- or 1/2", "it 's 3,000 people or 1/2"),
+        ("No. 5 (no. 6), no.", "no. 5 -lrb- no. 6 -rrb- no"),
         ("what?! really??", "what ?! really ??"),
         ("", ""),
     ],
@@ -108,3 +111,19 @@ def test_real_captions_score_as_in_the_official_pipeline(real_folder, name, imag
     assert value == pytest.approx(official["corpus"][name]["scores"]["CIDEr"], abs=1e-9)
     expected = [official["per_image"][name][str(image)]["CIDEr"] for image in said]
     assert each == pytest.approx(expected, abs=1e-9)
+
+
+def test_any_words_score_as_in_pycocoevalcap():
+    """Words drawn from few, so that n-grams repeat, between texts and within them; some texts are empty."""
+    draw = random.Random(0)
+
+    def text():
+        return " ".join(draw.choices(["a", "the", "red", "dog", "cat", "sits", "on"], k=draw.choice([0, 1, 2, 5, 12])))
+
+    for images in (1, 2, 40):
+        truth = [[text() for _ in range(draw.randint(1, 5))] for _ in range(images)]
+        said = [text() for _ in range(images)]
+        expected, each = Cider().compute_score(dict(enumerate(truth)), {i: [words] for i, words in enumerate(said)})
+        found = cider_of_words([words.split() for words in said], [[words.split() for words in g] for g in truth])
+        assert found[0] == pytest.approx(expected, abs=1e-9)
+        assert found[1] == pytest.approx(list(each), abs=1e-9)
