@@ -40,7 +40,8 @@ class _Identifier(NamedTuple):
     @property
     def photos(self) -> tuple[str, str]:
         """Files of the left and the right photo."""
-        return tuple(f"{self.split}-{self.set}-{self.pair}-img{side}.png" for side in (0, 1))  # type: ignore[return-value]
+        stem = f"{self.split}-{self.set}-{self.pair}"
+        return f"{stem}-img0.png", f"{stem}-img1.png"
 
 
 class Nlvr2(PhotoTask):
