@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Collection, Iterable
 
@@ -45,7 +46,9 @@ def inject(model: Backbone, config: peft.PeftConfig) -> BaseTuner:
     layers hold these tensors themselves.
     """
     tuner = PEFT_TYPE_TO_TUNER_MAPPING[peft.PeftType(config.peft_type)]
-    return tuner(model.lm, config, adapter_name=ADAPTER)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # it warns of layers that were chosen on purpose
+        return tuner(model.lm, config, adapter_name=ADAPTER)
 
 
 def fold(model: Backbone) -> None:

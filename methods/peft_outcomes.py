@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import peft
 import yaml
@@ -30,7 +31,8 @@ class Outcome(BaseModel):
     identity_at_start: bool = False
     mergeable: bool = False
     needs_numbers: bool = True  # cannot be built on torch's meta device
-    counts: Mapping[str, Added] = {}  # by backbone, for those that need numbers, with their default sizes
+    counts: Mapping[str, Added] = {}  # by backbone, for those that need numbers
+    sizes: Mapping[str, Any] = {}  # all hyper-parameters but the learning rate, with which they were counted
     unusable: str = ""  # why it does not work
 
 

@@ -53,8 +53,7 @@ class PeftType(PeftMethod):
     settings: ClassVar[Mapping[str, Any]]  # further fields
     hindrance: ClassVar[str]  # why it need not even be probed
     probed: ClassVar[bool]  # whether its outcome is stored
-    needs_numbers: ClassVar[bool]  # cannot be built on torch's meta device
-    counts: ClassVar[Mapping[str, Added]]  # by backbone, where that is so
+    outcome: ClassVar[Outcome]
 
     def config(self, model: Backbone) -> peft.PeftConfig:
         """Pass on the hyper-parameters and say what is to be wrapped.
@@ -78,7 +77,7 @@ class PeftType(PeftMethod):
         config: Any = self.config(model)
         layers = [model.lm.get_submodule(name) for name in config.target_modules or ()]
         try:
-            with _numbers(layers) if self.needs_numbers else nullcontext():
+            with _numbers(layers) if self.outcome.needs_numbers else nullcontext():
                 self.inject(model, config, context)
         except Exception as error:
             if self.probed:
@@ -92,10 +91,12 @@ class PeftType(PeftMethod):
         return inject(model, config)
 
     def counted(self, backbone: str) -> Added | None:
-        """Give the stored counts; they are those of the default sizes."""
-        sizes = {name: field.default for name, field in type(self).model_fields.items() if name != "learning_rate"}
-        usual = all(getattr(self, name) == default for name, default in sizes.items())
-        return self.counts.get(backbone) if usual else None
+        """Give the stored counts, if they were made with these sizes."""
+        return self.outcome.counts.get(backbone) if self.sizes() == self.outcome.sizes else None
+
+    def sizes(self) -> dict[str, Any]:
+        """All hyper-parameters but the learning rate, on which counts do not hang."""
+        return self.model_dump(exclude={"learning_rate"})
 
 
 def _roles(default: str) -> Any:
@@ -249,12 +250,11 @@ def _class(name: str, kind: peft.PeftType, known: Known, outcome: Outcome | None
     made.name, made.title, made.paper = PREFIX + name, known.title, PAPERS.get(known.paper)
     made.kind, made.settings = kind, known.settings
     made.options = {field: size.option for field, size in known.sizes.items()}
-    made.probed, outcome = outcome is not None, outcome or Outcome()
-    made.needs_numbers, made.counts = outcome.needs_numbers, outcome.counts
-    made.identity_at_start, made.mergeable = outcome.identity_at_start, outcome.mergeable
+    made.probed, made.outcome = outcome is not None, outcome or Outcome()
+    made.identity_at_start, made.mergeable = made.outcome.identity_at_start, made.outcome.mergeable
     made.usual = known.usual
     made.hindrance = UNUSABLE.get(name) or _lacks(kind, known)
-    made.unusable = made.hindrance or outcome.unusable
+    made.unusable = made.hindrance or made.outcome.unusable
     made.presets = {
         "bart/video-text": slower,
         "t5": slower,
