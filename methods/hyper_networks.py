@@ -8,7 +8,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import gelu, linear
+from torch.nn.functional import gelu, layer_norm, linear
 
 from methods.base import TaskContext
 from methods.prefixes import head_width
@@ -28,7 +28,8 @@ class Sizes:
     rank: int  # of an adapter; 0: none
 
 
-Adapter = tuple[Tensor, ...]  # D (g, rank, width), b_D (g, 1, rank), U (g, width, rank), b_U (g, 1, width)
+# D (g, rank, width), b_D (g, 1, rank), U (g, width, rank), b_U (g, 1, width); of a norm s and t, both (g, 1, width)
+Adapter = tuple[Tensor, ...]
 
 
 class HyperEmbedding(nn.Module):
@@ -73,8 +74,27 @@ class AdapterGenerator(nn.Module):
         return list(zip(*(part.unbind(1) for part in parts), strict=True))
 
 
+class NormedAdapterGenerator(AdapterGenerator):
+    """I -> D, b_D, U, b_U, s, t: scale and shift of a layer norm too."""
+
+    def __init__(self, embedding: int, width: int, rank: int) -> None:
+        super().__init__(embedding, width, rank)
+        self.scale, self.shift_bias = nn.Linear(embedding, width), nn.Linear(embedding, width)
+
+    def forward(self, embeddings: Tensor) -> list[Adapter]:
+        """Embeddings (g, p, embedding) -> the adapters of p places."""
+        norms = (self.scale(embeddings)[:, :, None], self.shift_bias(embeddings)[:, :, None])
+        return [
+            (*adapter, *norm)
+            for adapter, *norm in zip(super().forward(embeddings), *(part.unbind(1) for part in norms), strict=True)
+        ]
+
+
 class GeneratedAdapters(nn.Module):
-    """(x, y) -> y + Σ (U φ(D y + b_D) + b_U) over what is read; φ the tanh-approximated GELU; owns no parameter."""
+    """(x, y) -> y + Σ (U φ(D y + b_D) + b_U) over what is read; φ the tanh-approximated GELU; owns no parameter.
+
+    Where s and t of a norm come along, its summand v becomes norm(v) ⊙ s + t.
+    """
 
     def __init__(self, read: Callable[[], list[Adapter]]) -> None:
         super().__init__()
@@ -83,10 +103,13 @@ class GeneratedAdapters(nn.Module):
     def forward(self, _x: Tensor, y: Tensor) -> Tensor:
         """Adapt y (batch, length, width); of g adapters each serves batch / g neighbours: the beams of one example."""
         result = y
-        for down, down_bias, up, up_bias in self.read():
+        for down, down_bias, up, up_bias, *norm in self.read():
             grouped = y.reshape(len(down), -1, y.shape[-1])
-            inner = gelu(grouped @ down.mT + down_bias, approximate="tanh")
-            result = result + (inner @ up.mT + up_bias).view_as(y)
+            change = gelu(grouped @ down.mT + down_bias, approximate="tanh") @ up.mT + up_bias
+            if norm:
+                scale, shift = norm
+                change = layer_norm(change, change.shape[-1:]) * scale + shift
+            result = result + change.view_as(y)
         return result
 
 

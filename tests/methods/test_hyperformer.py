@@ -22,10 +22,10 @@ def x():
     return torch.randn(2, 6, WIDTH, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
-@each
+@pytest.mark.parametrize(("name", "form"), [(NAMES[0], {}), (NAMES[1], {}), (NAMES[1], {"form": "original"})], ids=str)
 @pytest.mark.parametrize("row", [0, 1])
-def test_adapters_are_affine_in_the_embedding_of_task_and_place(name, row, x):
-    model = away(build(name, reduction_factor=8, source=5, hidden=6, embedding=3)[0])
+def test_adapters_are_affine_in_the_embedding_of_task_and_place(name, form, row, x):
+    model = away(build(name, reduction_factor=8, source=5, hidden=6, embedding=3, **form)[0])
     networks = model.lm.pet
 
     def place(exit_):
@@ -34,6 +34,8 @@ def test_adapters_are_affine_in_the_embedding_of_task_and_place(name, row, x):
 
     def adapt(exit_, h):
         stack_name, layer, kind = place(exit_)
+        if form and kind == "cross_attn":
+            return h
         stack = networks.stacks[stack_name]
         e = stack.embedding
         vectors = [networks.tasks[row], e.tables[0].weight[layer]]
@@ -47,7 +49,12 @@ def test_adapters_are_affine_in_the_embedding_of_task_and_place(name, row, x):
         down = affine(generator.down, z).view(WIDTH // 8, WIDTH)
         up = affine(generator.up, z).view(WIDTH, WIDTH // 8)
         inner = gelu_tanh(h @ down.T + affine(generator.down_bias, z))
-        return h + inner @ up.T + affine(generator.up_bias, z)
+        change = inner @ up.T + affine(generator.up_bias, z)
+        if form:  # a norm with generated scale and shift
+            centred = change - change.mean(-1, keepdim=True)
+            change = centred / (centred.square().mean(-1, keepdim=True) + 1e-5).sqrt()
+            change = change * affine(generator.scale, z) + affine(generator.shift_bias, z)
+        return h + change
 
     with networks.context.on(TASKS[row]):
         inputs = {key: value.double() if value.is_floating_point() else value for key, value in batch().items()}
@@ -131,6 +138,25 @@ def test_counts(name, backbone, kind):
     assert counts.trained == visual_numbers(backbone, kind) + NORMS[backbone] + new
     assert counts.total == counts.language_model + counts.token_rows + counts.visual_embedding + new
     assert counts.added_at_inference == new and counts.frozen_extra == 0
+
+
+def test_the_original_trains_on_glue_what_its_paper_prints():
+    width, rank, source, hidden, size = 768, 24, 64, 128, 64
+    generators = (size + 1) * (2 * width * rank + rank + width + 2 * width)  # of an adapter and its norm
+    embedding = (12 + 2) * source + (3 * source + 1) * hidden + (hidden + 1) * size + 2 * size
+    new = 8 * source + 2 * (embedding + generators)
+    counts = counted("hyperformer-efficient", "t5-base", "text")
+    assert counts.trained == 5_211_056 == new + 62 * width  # all norms of T5-base
+    assert counts.total == 222_903_552 + new
+
+
+def test_the_original_trains_the_norms_of_t5_and_spares_what_makes_biases_weight_decay():
+    model, _, _ = build("hyperformer-efficient", family="t5", form="original")
+    others = {key for key, p in model.lm.named_parameters() if p.requires_grad and not key.startswith("pet.")}
+    assert others == {key for key, _ in model.lm.named_parameters() if "norm" in key and not key.startswith("pet.")}
+    decayed = {id(parameter) for parameter in decay_groups(model, 0.01)[0]["params"]}
+    generator = model.lm.pet.stacks["encoder"].generators["all"]
+    assert id(generator.scale.weight) in decayed and id(generator.shift_bias.weight) not in decayed
 
 
 @each
