@@ -115,7 +115,7 @@ def _counted(method: str, spec: BackboneSpec, kind: str, counts: Parameters) -> 
 
 def deviation(ours: float, printed: float) -> float:
     """Ours with the two decimals of the papers, minus theirs."""
-    return round(round(ours, 2) - printed, 2) + 0.0  # turns -0.0 into 0.0
+    return round(round(ours, 2) - printed, 2)
 
 
 @dataclass(frozen=True)
