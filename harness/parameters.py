@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any, ClassVar
 
 import torch
@@ -39,6 +41,29 @@ PAPER_SUITES: Mapping[str, PaperSuite] = {  # by kind
 ROWS = "lm.token_rows"  # name of the token rows among the stored tensors
 
 
+@dataclass(frozen=True)
+class Own:
+    """What a backbone holds without a method, in numbers."""
+
+    language_model: int  # without the token rows
+    token_rows: int
+    visual_embedding: int
+    rows: int  # that are the token rows, in each table of tokens
+    width: int  # of a row
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What a method changes in that, in numbers; methods know nothing of the width of the features."""
+
+    trained: int
+    added: int
+    frozen: int  # of the added
+    stored: int
+    left: int  # of the added, after merging
+    keeps_token_rows: bool = True  # they do not train; those that images read are stored nevertheless
+
+
 def count(
     method: Method,
     spec: BackboneSpec,
@@ -59,39 +84,78 @@ def count(
         ValueError: the method cannot serve this backbone.
         UserError: the backbone serves no suites of this kind.
     """
-    with torch.device("meta"), _NothingDrawn():
-        model = _on_meta(spec, kind, feature_width) if loaded is None else untrained(loaded)
-        token_rows = model.random_rows * sum(table.shape[1] for table in _token_tables(model))
-        language_model, visual = _numbers(model.lm.parameters()) - token_rows, _numbers(model.visual.parameters())
-        if loaded is None and (known := method.counted(spec.name)):
-            own_rows = _numbers(stored_tensors(model, PAPER_SUITES[kind].visual_tokens).values())
-            return Parameters(
-                trained=visual + known.trained,
-                stored=own_rows + known.stored,
-                added_at_inference=known.left,
-                frozen_extra=known.frozen,
-                language_model=language_model,
-                token_rows=token_rows,
-                visual_embedding=visual,
-                total=language_model + token_rows + visual + known.trained + known.frozen,
-            )
-        own = set(_tensors(model))
-        method.attach(model, TaskContext(tasks or PAPER_SUITES[kind].tasks))
-        added = [tensor for tensor in _tensors(model) if tensor not in own]
-        trained = _numbers(parameter for parameter in model.parameters() if parameter.requires_grad)
-        stored = _numbers(stored_tensors(model, PAPER_SUITES[kind].visual_tokens).values())
-        method.merge(model)
-        left = [tensor for tensor in _tensors(model) if tensor not in own]
+    suite = PAPER_SUITES[kind]
+    tasks = tasks or suite.tasks
+    if loaded is not None:
+        with _without_numbers():
+            model = untrained(loaded)
+            own, effect = _own(model), _effect(method, model, tasks)
+    else:
+        own = _own_of(spec, kind, feature_width)
+        if known := method.counted(spec.name):
+            effect = Effect(known.trained, known.trained + known.frozen, known.frozen, known.stored, known.left)
+        else:
+            sizes = method.model_dump_json(exclude={"learning_rate"})
+            key = (type(method), sizes, spec, kind == "text", len(tasks))
+            effect = _effect_of(_Question(key, method, spec, kind, tasks))
+    rows = min(suite.visual_tokens, own.rows) if effect.keeps_token_rows else 0
     return Parameters(
-        trained=trained,
-        stored=stored,
-        added_at_inference=_numbers(left),
-        frozen_extra=_numbers(tensor for tensor in added if not tensor.requires_grad),
-        language_model=language_model,
-        token_rows=token_rows,
-        visual_embedding=visual,
-        total=language_model + token_rows + visual + _numbers(added),
+        trained=own.visual_embedding + effect.trained,
+        stored=own.visual_embedding + rows * own.width + effect.stored,
+        added_at_inference=effect.left,
+        frozen_extra=effect.frozen,
+        language_model=own.language_model,
+        token_rows=own.token_rows,
+        visual_embedding=own.visual_embedding,
+        total=own.language_model + own.token_rows + own.visual_embedding + effect.added,
     )
+
+
+@dataclass(frozen=True)
+class _Question:
+    """Asks for an effect; equal where the key is, as on images and videos."""
+
+    key: tuple[object, ...]
+    method: Method = field(compare=False)
+    spec: BackboneSpec = field(compare=False)
+    kind: str = field(compare=False)
+    tasks: tuple[str, ...] = field(compare=False)
+
+
+@cache
+def _effect_of(question: _Question) -> Effect:
+    with _without_numbers():
+        return _effect(question.method, _build(question.spec, question.kind, None), question.tasks)
+
+
+@cache
+def _own_of(spec: BackboneSpec, kind: str, feature_width: int | None) -> Own:
+    with _without_numbers():
+        return _own(_build(spec, kind, feature_width))
+
+
+def _own(model: JointBackbone) -> Own:
+    token_rows = model.random_rows * sum(table.shape[1] for table in _token_tables(model))
+    return Own(
+        language_model=_numbers(model.lm.parameters()) - token_rows,
+        token_rows=token_rows,
+        visual_embedding=_numbers(model.visual.parameters()),
+        rows=model.random_rows,
+        width=model.width,
+    )
+
+
+def _effect(method: Method, model: JointBackbone, tasks: tuple[str, ...]) -> Effect:
+    own, visual = set(_tensors(model)), _numbers(model.visual.parameters())
+    method.attach(model, TaskContext(tasks))
+    added = [tensor for tensor in _tensors(model) if tensor not in own]
+    trained = _numbers(parameter for parameter in model.parameters() if parameter.requires_grad)
+    stored = _numbers(stored_tensors(model, visual_tokens=0).values())
+    frozen_table = not _token_tables(model)[0].requires_grad
+    method.merge(model)
+    left = [tensor for tensor in _tensors(model) if tensor not in own]
+    frozen = _numbers(tensor for tensor in added if not tensor.requires_grad)
+    return Effect(trained - visual, _numbers(added), frozen, stored - visual, _numbers(left), frozen_table)
 
 
 def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor]:
@@ -128,8 +192,15 @@ class _NothingDrawn(TorchFunctionMode):
         return function(*args, **(kwargs or {}))
 
 
-def _on_meta(spec: BackboneSpec, kind: str, feature_width: int | None) -> JointBackbone:
-    """The backbone on the meta device; for text as it was published, with nothing in the visual embedding's place."""
+@contextmanager
+def _without_numbers() -> Iterator[None]:
+    """What is made has shapes alone, and nothing is drawn."""
+    with torch.device("meta"), _NothingDrawn():
+        yield
+
+
+def _build(spec: BackboneSpec, kind: str, feature_width: int | None) -> JointBackbone:
+    """The backbone for a kind of suite; for text as it was published, nothing in the visual embedding's place."""
     if kind != "text":
         return on_meta(spec, kind, feature_width)
     model = on_meta(replace(spec, added_tokens=(), spare_rows=0, feature_widths={kind: 1}), kind)

@@ -41,6 +41,9 @@ class BackboneSpec:
     generation: Mapping[str, Any] = field(default_factory=dict)  # overrides of the family's settings
     like: str = ""  # another backbone, whose presets and tuned rates serve this one too
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # mappings have none
+
     @property
     def added_rows(self) -> int:
         """Rows that the token table gains."""

@@ -212,7 +212,7 @@ def test_absent_weights_are_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Ca
     def absent(*_arguments: object) -> None:
         raise Unavailable("the weights of mini-bart are not here")
 
-    monkeypatch.setattr("harness.parameters.on_meta", absent)
+    monkeypatch.setattr("harness.parameters._own_of", absent)
     assert invoke(["params", "--methods", "bitfit", "--backbones", "mini-bart"]) == 2
     assert capsys.readouterr().err == "error: the weights of mini-bart are not here\n"
 

@@ -161,3 +161,19 @@ def test_a_loaded_configuration_is_what_counts():
     assert usual.language_model + 200 * 768 == counts.language_model + 5 * 768 + 5 * 7_087_872
     assert usual.visual_embedding - counts.visual_embedding == (2048 - 768) * 768
     assert counts.stored == counts.trained + 5 * 768
+
+
+@pytest.mark.parametrize("kind", ["image-text", "video-text"])
+@pytest.mark.parametrize("name", ["full", "bitfit-added", "hyperpelt", "lora-multiple", "lora-single"])
+def test_what_is_known_from_another_kind_of_suite_is_what_would_be_counted(name, kind):
+    spec = get("t5-base")
+    method = METHODS.get(name).configured("t5", kind, "t5-base")
+    assert count(method, spec, kind) == count(method, spec, kind, loaded=on_meta(spec, kind))
+
+
+def test_other_hyper_parameters_and_tasks_are_counted_anew():
+    method, spec = METHODS.get("adapter-multiple"), get("bart-base")
+    usual = count(method(), spec, "image-text")
+    assert count(method(learning_rate=0.5), spec, "image-text") == usual
+    assert count(method(reduction_factor=16), spec, "image-text").total < usual.total
+    assert count(method(), spec, "image-text", tasks=("vqav2",)).total == 141_156_864 + 30 * 148_320
