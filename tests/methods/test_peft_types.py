@@ -143,7 +143,8 @@ def counted(name, backbone, **how):
 def test_trained_numbers_follow_from_the_sizes(backbone, name, expected):
     counts = counted(name, backbone)
     assert counts.trained - counts.visual_embedding == expected
-    assert counts.total - counts.frozen_extra - expected == counts.language_model + counts.visual_embedding
+    plain = counts.language_model + counts.token_rows + counts.visual_embedding
+    assert counts.total - counts.frozen_extra - expected == plain
     assert counts.stored >= counts.trained
     if METHODS.get(f"peft/{name}").mergeable:
         assert counts.added_at_inference == 0
