@@ -13,6 +13,7 @@ from torch.func import functional_call
 from torch.nn.functional import gelu, normalize, softplus
 
 from methods.base import Method, Paper, TaskContext
+from methods.blocks import reduced
 from methods.kronecker import KroneckerLinear, Rules
 from methods.sites import STACKS, Backbone, Stack, around, once_per_batch, read_ends
 
@@ -69,9 +70,7 @@ class MixPHM(Method):
 
     def mixture(self, width: int, shared: Shared, stack: Stack) -> Mixture:
         """The experts of one place."""
-        hidden = width // self.reduction_factor
-        if hidden == 0:
-            raise ValueError(f"reduction_factor ({self.reduction_factor}) leaves no bottleneck at width {width}")
+        hidden = reduced(width, self.reduction_factor)
 
         def kronecker(inputs: int, outputs: int) -> KroneckerLinear:
             return KroneckerLinear(inputs, outputs, self.divisions, self.factor_rank, lambda: shared.rules())

@@ -20,6 +20,10 @@ from tasks._photos import PhotoTask
 from tasks.base import DataError, ImageSet, Role
 
 KARPATHY = "coco/dataset_coco.json"
+PHOTO_ORIGIN = "COCO's train2014.zip and val2014.zip are at cocodataset.org"
+KARPATHY_ORIGIN = (
+    f"dataset_coco.json is in cs.stanford.edu/people/karpathy/deepimagesent/caption_datasets.zip, {PHOTO_ORIGIN}"
+)
 SPLITS: Mapping[Role, str] = {"train": "Karpathy train", "select": "Karpathy val", "report": "Karpathy test"}
 _ROLES: Mapping[str, Role] = {"train": "train", "restval": "train", "val": "select", "test": "report"}
 
@@ -62,7 +66,7 @@ class KarpathyTask(PhotoTask):
     """A task on COCO's photos, parted as Karpathy parted them: training takes his train and restval."""
 
     photo_folders = ("coco/train2014", "coco/val2014")
-    photo_origin = "COCO's train2014.zip and val2014.zip are at cocodataset.org"
+    photo_origin = PHOTO_ORIGIN
 
     @cached_property
     def photos(self) -> Mapping[int, Photo]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from tasks._coco import KARPATHY, SPLITS, KarpathyTask
+from tasks._coco import KARPATHY, KARPATHY_ORIGIN, SPLITS, KarpathyTask
 from tasks.base import Card, Decoding, Example, Role, Scored
 from tasks.metrics.cider import METRIC, cider
 
@@ -25,7 +25,7 @@ class CocoCaption(KarpathyTask):
     target_limit = 40
     batch_share = 50 / 60
     required = (KARPATHY,)
-    origin = "dataset_coco.json is at cs.stanford.edu/people/karpathy/deepimagesent (caption_datasets.zip)"
+    origin = KARPATHY_ORIGIN
 
     @property
     def card(self) -> Card:

@@ -43,8 +43,8 @@ class Gqa(PhotoTask):
     batch_share = 100 / 60
     required = tuple(f"gqa/{part}_balanced_questions.json" for part in (*TRAINING, REPORTED))
     photo_folders = ("gqa/images",)
-    origin = "questions (questions1.2.zip) are at cs.stanford.edu/people/dorarad/gqa"
     photo_origin = "images.zip is at cs.stanford.edu/people/dorarad/gqa"
+    origin = f"the questions are in questions1.2.zip, {photo_origin}"
 
     @property
     def card(self) -> Card:

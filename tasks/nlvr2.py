@@ -40,7 +40,8 @@ class _Identifier(NamedTuple):
     @property
     def photos(self) -> tuple[str, str]:
         """Files of the left and the right photo."""
-        return tuple(f"{self.split}-{self.set}-{self.pair}-img{side}.png" for side in (0, 1))  # type: ignore[return-value]
+        stem = f"{self.split}-{self.set}-{self.pair}"
+        return f"{stem}-img0.png", f"{stem}-img1.png"
 
 
 class Nlvr2(PhotoTask):
@@ -53,8 +54,8 @@ class Nlvr2(PhotoTask):
     batch_share = 20 / 60
     required = tuple(f"nlvr2/{name}.json" for name in SPLITS.values())
     photo_folders = ("nlvr2/images",)
-    origin = "train.json, dev.json and test1.json are at github.com/lil-lab/nlvr, folder nlvr2/data"
     photo_origin = "the owners give the photos out on request, see nlvr2/README.md at github.com/lil-lab/nlvr"
+    origin = f"train.json, dev.json and test1.json are at github.com/lil-lab/nlvr in nlvr2/data, {photo_origin}"
 
     @property
     def card(self) -> Card:

@@ -19,7 +19,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from tasks._coco import KARPATHY, SPLITS, KarpathyTask
+from tasks._coco import KARPATHY, KARPATHY_ORIGIN, SPLITS, KarpathyTask
 from tasks._json import in_list
 from tasks.base import Card, DataError, Decoding, Example, Role, Scored
 from tasks.metrics.vqa import METRIC, normalise, soft_score, vqa_accuracy
@@ -55,10 +55,7 @@ class Vqav2(KarpathyTask):
         *(f"vqav2/v2_mscoco_{part}_annotations.json" for part in PARTS),
         KARPATHY,
     )
-    origin = (
-        "questions and annotations of VQA v2 are at visualqa.org, "
-        "dataset_coco.json at cs.stanford.edu/people/karpathy/deepimagesent"
-    )
+    origin = f"questions and annotations are at visualqa.org/download.html, {KARPATHY_ORIGIN}"
 
     @property
     def card(self) -> Card:

@@ -23,15 +23,14 @@ def distance(found: Tensor, expected: Tensor, tolerance: float = 1e-5) -> str:
 
 
 def first_difference(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> str:
-    """The first of the tensors of two steps that differ, with their distance; empty where all are the same.
-
-    Numbers are compared on the scale of the largest in their tensor: gradients may be thousands.
-    """
+    """The first of the tensors of two steps that differ, with their distance; empty where all are the same."""
     if other := found.keys() ^ expected.keys():
         return f"only once: {some(other)}"
-    scales = {name: tensor.abs().max().clamp(min=1) for name, tensor in expected.items()}
-    pairs = ((name, distance(found[name] / scales[name], expected[name] / scales[name])) for name in found)
-    return next((f"{name} {apart}" for name, apart in pairs if apart), "")
+    for name, tensor in expected.items():
+        scale = tensor.abs().max().clamp(min=1)  # the largest summands decide on how sums are rounded
+        if apart := distance(found[name] / scale, tensor / scale):
+            return f"{name} {apart}"
+    return ""
 
 
 def leaves(loss: Tensor) -> Iterator[Tensor]:

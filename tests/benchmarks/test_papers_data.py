@@ -5,7 +5,6 @@ from __future__ import annotations
 import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from synthetic_files import write_coco, write_vqav2
 ROOT = Path(__file__).parents[2]
 SPLITS = {"train": 82_783, "restval": 30_504, "val": 5_000, "test": 5_000}
 QUESTIONS = 6  # per photo: a little more than there are
-SECONDS, GIGABYTES = 60.0, 2.0  # of processor time; a machine with nothing else to do takes a quarter of that
+SECONDS, GIGABYTES = 60.0, 2.0  # of processor time; measured: 25 s and 0.9 GB, beside five busy processes on two cores
 READ = """
 import sys
 from pathlib import Path
@@ -39,12 +38,11 @@ def test_all_training_questions_are_read_in_seconds(benchmark, tmp_path: Path) -
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    started = time.monotonic()
     said = benchmark.pedantic(read, rounds=1, warmup_rounds=0)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     count = QUESTIONS * (SPLITS["train"] + SPLITS["restval"])
     seconds, gigabytes = after.ru_utime - before.ru_utime, after.ru_maxrss / 1e6
-    benchmark.extra_info.update(processor_seconds=seconds, gigabytes=gigabytes, wall=time.monotonic() - started)
+    benchmark.extra_info.update(processor_seconds=seconds, gigabytes=gigabytes)
     assert said.startswith(f"{count} ")
     assert seconds < SECONDS, f"{seconds:.0f} s of processor time"
     assert gigabytes < GIGABYTES, f"{gigabytes:.2f} GB"

@@ -179,7 +179,9 @@ def test_the_papers_suite_runs_on_files_in_the_owners_layout(tmp_path, world):
     catalogue = Catalogue(data)
     tasks = catalogue.suites["image-text"].tasks
     assert catalogue.missing("image-text", "small") is None
-    assert tasks == parameters.TASKS["image-text"] == tuple(catalogue.fingerprints("image-text", "small"))[:4]
+    assert (
+        tasks == parameters.PAPER_SUITES["image-text"].tasks == tuple(catalogue.fingerprints("image-text", "small"))[:4]
+    )
     options = world.model_copy(update={"data": data})
     folder = run(tmp_path, a_cell(tasks=tasks, epochs=1, batch_size=60, selection="best"), options)
     result = folder.result()

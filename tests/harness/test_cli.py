@@ -135,7 +135,8 @@ def test_a_broken_plugin_is_listed_and_warned_about(tmp_path: Path, no_weights: 
     file.write_text("import no_such_library")
     assert invoke(["list", "methods", "--plugin", str(file), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert [row["name"] for row in rows if row["error"]] == ["mine"]
+    failing = [row["name"] for row in rows if row["error"]]
+    assert [name for name in failing if not name.startswith("peft/")] == ["mine"]  # peft's are listed as unusable here
     assert len(rows) >= 8
     assert invoke(["plan", *SMOKE, "--plugin", str(file), "--output", str(tmp_path / "run")]) == 0
     assert "no_such_library" in capsys.readouterr().err

@@ -99,7 +99,7 @@ def test_check_reads_names_and_globs_and_writes_json(capsys: Captured) -> None:
         "family": "t5",
         "check": "attach",
         "state": "refused",
-        "reason": "T5 has no bias vectors to train; they would have to be added",
+        "reason": "T5 has no bias vectors to train; bitfit-added adds them",
     }
 
 

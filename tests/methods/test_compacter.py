@@ -95,7 +95,7 @@ def test_counts(name, backbone, kind):
         new = SITES[backbone] * one * (4 if name == "compacter-multiple" else 1)
     counts = counted(name, backbone, kind)
     assert counts.trained == visual_numbers(backbone, kind) + NORMS[backbone] + new
-    assert counts.total == counts.language_model + counts.visual_embedding + new
+    assert counts.total == counts.language_model + counts.token_rows + counts.visual_embedding + new
     assert counts.added_at_inference == new and counts.frozen_extra == 0
 
 

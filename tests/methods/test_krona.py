@@ -75,7 +75,7 @@ def test_counts(backbone, kind):
     new = ATTENTIONS[backbone] * 2 * (32**2 + (768 // 32) ** 2)
     counts = counted("krona", backbone, kind)
     assert counts.trained == visual_numbers(backbone, kind) + new
-    assert counts.total == counts.language_model + counts.visual_embedding + new
+    assert counts.total == counts.language_model + counts.token_rows + counts.visual_embedding + new
     assert counts.added_at_inference == counts.frozen_extra == 0
 
 

@@ -63,7 +63,9 @@ def test_probing_finds_what_is_stored():
     stored = peft_outcomes.stored()[peft.__version__]
     for name in ("beft", "lily"):
         (made,) = (made for made in peft_types.CLASSES if made.name == f"peft/{name}")
-        assert probe(made) == stored[name]
+        found = probe(made)
+        assert found == stored[name].model_copy(update={"unusable": found.unusable})
+        assert bool(found.unusable) == bool(stored[name].unusable)  # of several reasons either may be met first
 
 
 def test_hyper_parameters_are_typed_and_unknown_ones_refused():
@@ -143,8 +145,8 @@ def counted(name, backbone, **how):
 def test_trained_numbers_follow_from_the_sizes(backbone, name, expected):
     counts = counted(name, backbone)
     assert counts.trained - counts.visual_embedding == expected
-    plain = counts.language_model + counts.token_rows + counts.visual_embedding
-    assert counts.total - counts.frozen_extra - expected == plain
+    backbone_numbers = counts.language_model + counts.token_rows + counts.visual_embedding
+    assert counts.total - counts.frozen_extra - expected == backbone_numbers
     assert counts.stored >= counts.trained
     if METHODS.get(f"peft/{name}").mergeable:
         assert counts.added_at_inference == 0

@@ -1,5 +1,7 @@
 """The papers' four image-text tasks: what VL-Adapter's code does with each (facts of its trainers and loaders)."""
 
+from pathlib import Path
+
 import pytest
 
 from tasks.coco_caption import CocoCaption
@@ -42,3 +44,11 @@ def test_the_usual_prefix_of_gqa_is_spelt_right():
 def test_batches_have_the_published_sizes(task):
     for size in range(1, 1001):  # 500 for VL-BART, 300 for VL-T5
         assert int(size * task.batch_share) == size * SIXTIETHS[task] // 60
+
+
+def test_the_documentation_names_every_file_and_folder():
+    text = (Path(__file__).parents[2] / "docs" / "papers-data.md").read_text("utf-8")
+    for task in PUBLISHED:
+        for name in (*task.required, *task.photo_folders):
+            assert name.rpartition("/")[2] in text, name
+        assert f"`{task.name}`" in text
