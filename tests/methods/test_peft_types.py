@@ -61,7 +61,7 @@ def test_another_version_takes_the_outcomes_that_were_stored_last(monkeypatch):
 
 def test_probing_finds_what_is_stored():
     stored = peft_outcomes.stored()[peft.__version__]
-    for name in ("ia3", "beft", "lily"):
+    for name in ("beft", "lily"):
         (made,) = (made for made in peft_types.CLASSES if made.name == f"peft/{name}")
         found = probe(made)
         assert found == stored[name].model_copy(update={"unusable": found.unusable})
