@@ -12,9 +12,9 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from methods.base import Method, Paper, TaskContext
+from methods.base import Method, TaskContext
 from methods.blocks import Bottleneck, Build, reduced
-from methods.papers import vl_adapter
+from methods.papers import compacter, vl_adapter
 from methods.prompt_tuning import SinglePrompt
 from methods.routing import PerTask
 from methods.sites import Backbone, around, unfreeze_norms
@@ -25,7 +25,6 @@ class Adapters(Method):
 
     presets: ClassVar = {"bart/video-text": {"learning_rate": 3e-4}, "t5": {"learning_rate": 3e-4}}
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     reduction_factor: int = Field(8, ge=1, description="width of the model over width of the bottleneck")
 
     @abstractmethod
@@ -146,13 +145,7 @@ class LowRankAdapter(Adapters):
 
     name = "adapter-lowrank"
     title = "Low-rank adapter"
-    paper = Paper(
-        key="mahabadi2021compacter",
-        title="Compacter: Efficient Low-Rank Hypercomplex Adapter Layers",
-        url="https://arxiv.org/abs/2106.04647",
-        year=2021,
-        section="experiments, low-rank adapters; placed as in VL-Adapter",
-    )
+    paper = compacter("experiments, low-rank adapters; placed as in VL-Adapter")
 
     rank: int = Field(1, ge=1, description="inner size of the products that make up D and U")
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
 from methods.base import Method, Paper, TaskContext
+from methods.papers import lst
 from methods.sites import Backbone, is_norm, unfreeze_biases
 
 
@@ -31,8 +31,6 @@ class BitFit(Method):
     identity_at_start = True
     mergeable = True
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
-
     def attach(self, model: Backbone, context: TaskContext) -> None:
         """Unfreeze the biases.
 
@@ -53,17 +51,9 @@ class AddedBitFit(Method):
 
     name = "bitfit-added"
     title = "BitFit with added biases"
-    paper = Paper(
-        key="sung2022lst",
-        title="LST: Ladder Side-Tuning for Parameter and Memory Efficient Transfer Learning",
-        url="https://arxiv.org/abs/2206.06522",
-        year=2022,
-        section="experiments, BitFit on T5; places of the biases from the published code",
-    )
+    paper = lst("experiments, BitFit on T5; places of the biases from the published code")
     identity_at_start = True
     presets: ClassVar = {"t5": {"learning_rate": 3e-3}}
-
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
 
     def attach(self, model: Backbone, context: TaskContext) -> None:
         """Give a bias to every linear layer and norm without one, then unfreeze the others."""

@@ -8,9 +8,10 @@ from pydantic import Field
 from torch import nn
 
 from methods.adapter import Adapters
-from methods.base import Paper, TaskContext
+from methods.base import TaskContext
 from methods.blocks import Bottleneck
 from methods.kronecker import KroneckerLinear, Rules
+from methods.papers import compacter
 from methods.routing import PerTask
 from methods.sites import Backbone, share
 
@@ -24,13 +25,7 @@ class SingleCompacter(Adapters):
 
     name = "compacter-single"
     title = "Single Compacter"
-    paper = Paper(
-        key="mahabadi2021compacter",
-        title="Compacter: Efficient Low-Rank Hypercomplex Adapter Layers",
-        url="https://arxiv.org/abs/2106.04647",
-        year=2021,
-        section="section 4; placement, sizes and sharing from VL-Adapter's code",
-    )
+    paper = compacter("section 4; placement, sizes and sharing from VL-Adapter's code")
 
     divisions: int = Field(2, ge=1, description="products summed in a Kronecker layer, and size of its rules")
 

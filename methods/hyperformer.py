@@ -48,7 +48,6 @@ class Hyperformer(Method):
         "mini-bart": {"source": 64, "hidden": 32, "embedding": 4},
     }
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     reduction_factor: int = Field(8, ge=1, description="width of the model over width of the bottleneck")
     source: int = Field(512, ge=1, description="size of task and layer vectors")
     hidden: int = Field(128, ge=1, description="hidden units of the network that makes z")

@@ -42,7 +42,6 @@ class HyperPrefix(Method):
         "mini-bart": {"length": 5, "source": 16, "hidden": 32, "embedding": 8},
     }
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     length: int = Field(10, ge=1, description="prefix vectors per attention and task; per image too if pooled")
     source: int = Field(64, ge=1, description="size of task, visual, layer and block vectors")
     hidden: int = Field(128, ge=1, description="hidden units of the network that makes hyper-embeddings")

@@ -40,7 +40,6 @@ class KronA(Method):
         "mini-bart": {"factor": 16},
     }
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     factor: int = Field(32, ge=1, description="rows and columns of A")
     scale: float = Field(1.0, gt=0, description="factor s of the update")
 

@@ -34,7 +34,6 @@ class Lora(Method):
         "mini-bart": {"rank": 16, "alpha": 4.0},
     }
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     rank: int = Field(128, ge=1, description="rows of A and columns of B")
     alpha: float = Field(32.0, gt=0, description="the update is scaled by alpha / rank")
     dropout: float = Field(0.1, ge=0, lt=1, description="on the input of A, while training")

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from methods.base import Method, Paper, TaskContext
+from methods.base import Method, TaskContext
 from methods.ladder import Ladder
+from methods.papers import lst
 from methods.pruning import copy_strongest
 from methods.sites import Backbone, beside
 
@@ -30,13 +31,7 @@ class LadderSideTuning(Method):
 
     name = "lst"
     title = "Ladder Side-Tuning"
-    paper = Paper(
-        key="sung2022lst",
-        title="LST: Ladder Side-Tuning for Parameter and Memory Efficient Transfer Learning",
-        url="https://arxiv.org/abs/2206.06522",
-        year=2022,
-        section="section 3; vision-and-language settings from the published code",
-    )
+    paper = lst("section 3; vision-and-language settings from the published code")
     presets: ClassVar = {"mini-bart": {"feed_visual_tokens": True}}
 
     learning_rate: float = Field(3e-3, gt=0, description="peak learning rate")

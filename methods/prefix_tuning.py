@@ -41,7 +41,6 @@ class PrefixTuning(Method):
         "mini-bart": {"length": 10, "hidden": 32, "dropout": 0.0},
     }
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     length: int = Field(49, ge=1, description="prefix vectors per attention")
     hidden: int = Field(800, ge=1, description="hidden units of the networks that make them")
     dropout: float = Field(0.1, ge=0, lt=1, description="on the prefix vectors, while training")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from methods.base import Method, TaskContext
 from methods.papers import vl_adapter
 from methods.sites import Backbone, unfreeze_norms
@@ -23,8 +21,6 @@ class Projection(Method):
     paper = PAPER
     identity_at_start = True
     mergeable = True
-
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
 
     def attach(self, model: Backbone, context: TaskContext) -> None:
         """Add nothing: the visual embedding trains under every method."""

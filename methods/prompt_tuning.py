@@ -47,7 +47,6 @@ class SinglePrompt(Method):
         "mini-bart": {"length": 10, "hidden": 128},
     }
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     length: int = Field(40, ge=1, description="number of prompt vectors")
     hidden: int = Field(800, ge=1, description="hidden units of the network that makes them")
 

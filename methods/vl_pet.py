@@ -43,7 +43,6 @@ class GranularityControl(Method):
         "mini-bart": {"decoder_rank": 16},
     }
 
-    learning_rate: float = Field(1e-3, gt=0, description="peak learning rate")
     scale: float = Field(1.0, gt=0, description="factor s of a gate")
     decoder_rank: int = Field(96, ge=1, description="hidden units of a value adapter in the decoder")
     zero_start: bool = Field(False, description="whether up-projections and the gates' last layers start from zero")

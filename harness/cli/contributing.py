@@ -18,7 +18,7 @@ import typer
 from harness.catalogue import Catalogue
 from harness.cli import flags
 from harness.errors import NothingMatched, UserError
-from harness.expand import is_pattern, matching
+from harness.expand import is_pattern, matching_methods
 from harness.plugins import find_methods
 from harness.run_folder import make_folder, write_atomically
 
@@ -42,7 +42,7 @@ def check(
     registry = Catalogue(plugins=flags.resolved(plugin)).methods
     chosen: dict[str, None] = {}
     for pattern in flags.split(",".join(names)):
-        hits = matching(pattern, registry.names()) if is_pattern(pattern) else [pattern]
+        hits = matching_methods(pattern, registry) if is_pattern(pattern) else [pattern]
         if not hits:
             raise NothingMatched(f"no method matches {pattern}")
         chosen |= dict.fromkeys(hits)

@@ -6,7 +6,6 @@ import csv
 import gc
 import io
 import json
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -106,9 +105,7 @@ def _counted(methods: Sequence[type[Method]], specs: Sequence[BackboneSpec], sui
         if not suites or any(matching(pattern, [suite]) for pattern in suites)
     ]
     gc.freeze()  # hundreds of models come and go; looking through all that was imported each time takes a fifth longer
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # libraries warn about layers that they may not compute well
-        return [part(methods, spec, kind) for spec, kind in wanted]
+    return [part(methods, spec, kind) for spec, kind in wanted]
 
 
 def _write_markdown(parts: Sequence[Part]) -> None:

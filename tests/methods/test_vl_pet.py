@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 import pytest
 import torch
+from reference import LANGUAGE_MODEL, away, counted
+from reference import gelu_tanh as phi
 from tiny_backbone import CONFIGS, METHODS, WIDTH, bare, build
 
-from harness.backbones import get
-from harness.parameters import count
 from methods.blocks import Bottleneck, MultiHeadBottleneck
 from methods.gates import SmallGate
 
@@ -28,17 +26,7 @@ def x():
 def prepared(name, family, **overrides):
     """A model in float64 with every trained parameter away from its starting value."""
     model, _, _ = build(name, family=family, **overrides)
-    model.double().eval()
-    torch.manual_seed(7)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            if parameter.requires_grad:
-                parameter.add_(0.3 * torch.randn_like(parameter))
-    return model
-
-
-def phi(u):
-    return 0.5 * u * (1 + torch.tanh(math.sqrt(2 / math.pi) * (u + 0.044715 * u**3)))
+    return away(model)
 
 
 def sigma(u):
@@ -252,14 +240,12 @@ VISUAL = {
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("backbone", "kind"), VISUAL)
 def test_counts(name, backbone, kind):
-    spec = get(backbone)
-    counts = count(METHODS.get(name).configured(spec.family, kind, backbone), spec, kind)
+    counts = counted(name, backbone, kind)
     layers, rank = (6, 96) if backbone == "bart-base" else (12, 192)
     # 13 norms of 768 weights and biases; T5 has 25 without biases.
     norms = (2 * layers + 1) * 768 * (2 if backbone == "bart-base" else 1)
     encoder = 2 * layers * (numbers_of_bottleneck(name, rank) + numbers_of_gate(name, rank))
     added = encoder + layers * numbers_of_bottleneck(name, 96)
-    language_model = {"bart-base": 139_420_416 + 200 * 768, "t5-base": 222_903_552 + 72 * 768}[backbone]
     assert counts.trained == added + norms + VISUAL[backbone, kind]
-    assert counts.total == language_model + VISUAL[backbone, kind] + added
+    assert counts.total == LANGUAGE_MODEL[backbone] + VISUAL[backbone, kind] + added
     assert counts.added_at_inference == added
