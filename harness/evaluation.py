@@ -81,7 +81,12 @@ class Answerer:
             if self.decoding.choices:
                 return self._choose(batch)
             ids = bench.model.generate(
-                batch.ids, batch.mask, batch.features, self.decoding.beams, self.decoding.max_length
+                batch.ids,
+                batch.mask,
+                batch.features,
+                self.decoding.beams,
+                self.decoding.max_length,
+                self.decoding.no_repeat_ngram_size,
             )
         texts: list[str] = bench.tokenizer.batch_decode(
             ids, skip_special_tokens=True, clean_up_tokenization_spaces=False

@@ -40,6 +40,7 @@ class Decoding(BaseModel):
 
     beams: int = 1
     max_length: int = 20  # tokens, the decoder's start token included
+    no_repeat_ngram_size: int | None = None  # no run of so many tokens comes twice; None: as the backbone's checkpoint
     choices: tuple[str, ...] = ()  # not empty: no generation; the choice with the likeliest own token wins
 
 

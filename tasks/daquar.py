@@ -25,7 +25,7 @@ class Daquar(FolderTask):
     """One open question about one photo."""
 
     name = "daquar"
-    version = "1"
+    version = "2"
     prefix = "vqa: "
     decoding = Decoding(max_length=20)
     text_limit = 40

@@ -24,7 +24,7 @@ class Flickr8k(FolderTask):
     """Describe one photo in a sentence."""
 
     name = "flickr8k"
-    version = "1"
+    version = "2"
     prefix = "caption: "
     decoding = Decoding(beams=5, max_length=20)
     loss = "token"

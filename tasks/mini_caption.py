@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from tasks.base import Decoding, Example, Role, Scored
+from tasks.base import Example, Role, Scored
 from tasks.metrics.cider import METRIC, cider
-from tasks.mini.task import MiniTask, scenes
+from tasks.mini.task import CAPTION_DECODING, MiniTask, scenes
 from tasks.mini.words import NUMBERS, Description, a, place
 from tasks.mini.world import Item, Scene
 
@@ -92,7 +92,7 @@ class MiniCaption(MiniTask):
     title = "mini-caption"
     summary = "Describe one scene; five references; CIDEr."
     metric = METRIC
-    decoding = Decoding(beams=5, max_length=30)
+    decoding = CAPTION_DECODING
     loss = "token"
     text_limit = 40
     target_limit = 40

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from itertools import permutations, product
 from typing import ClassVar
 
-from tasks.base import Decoding, Example, Role, Scored
+from tasks.base import Example, Role, Scored
 from tasks.metrics.exact import METRIC, exact
-from tasks.mini.task import MiniTask, scenes
+from tasks.mini.task import ANSWER_DECODING, MiniTask, scenes
 from tasks.mini.words import Asker, Description, Question, a, ask, balanced, unique
 from tasks.mini.world import SIZES, Item, Scene
 
@@ -194,7 +194,7 @@ class MiniGqa(MiniTask):
     title = "mini-gqa"
     summary = "A compositional question about relations in one scene; one answer; exact match."
     metric = METRIC
-    decoding = Decoding(max_length=8)
+    decoding = ANSWER_DECODING
     text_limit = 40
     target_limit = 10
     counts: ClassVar = {"train": 2950, "select": 300, "report": 600}

@@ -6,9 +6,9 @@ import random
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tasks.base import Decoding, Example, Role, Scored
+from tasks.base import Example, Role, Scored
 from tasks.metrics.vqa import METRIC, vqa_accuracy
-from tasks.mini.task import MiniTask, scenes
+from tasks.mini.task import ANSWER_DECODING, MiniTask, scenes
 from tasks.mini.words import Asker, Question, a, absent, ask, balanced, descriptions, place, unique
 from tasks.mini.world import COLOURS, SHAPES, Scene
 
@@ -144,7 +144,7 @@ class MiniVqa(MiniTask):
     title = "mini-vqa"
     summary = "An open question about one scene; ten simulated annotators; soft VQA accuracy."
     metric = METRIC
-    decoding = Decoding(max_length=8)
+    decoding = ANSWER_DECODING
     loss = "weighted-example"
     text_limit = 20
     target_limit = 10

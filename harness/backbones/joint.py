@@ -120,10 +120,23 @@ class JointBackbone(nn.Module, ABC):
             return self.head(read[:, -1].to(self.lm.get_output_embeddings().weight.dtype))
 
     @torch.no_grad()
-    def generate(self, ids: Tensor, mask: Tensor, features: Tensor, beams: int, max_length: int) -> Tensor:
-        """Token ids (b, up to max_length) from the start token on, with key-value cache."""
+    def generate(
+        self,
+        ids: Tensor,
+        mask: Tensor,
+        features: Tensor,
+        beams: int,
+        max_length: int,
+        no_repeat_ngram_size: int | None = None,
+    ) -> Tensor:
+        """Token ids (b, up to max_length) from the start token on, with key-value cache.
+
+        ``no_repeat_ngram_size``: no run of so many tokens comes twice; 0: any may; None: as the checkpoint says.
+        """
         states, mask = self.encode(ids, mask, features)
         settings = dict(self.generation)
+        if no_repeat_ngram_size is not None:
+            settings["no_repeat_ngram_size"] = no_repeat_ngram_size
         if beams == 1:
             settings.pop("early_stopping", None)  # a setting of beam search
         return self.lm.generate(  # type: ignore[operator]

@@ -71,7 +71,7 @@ def on_meta(spec: BackboneSpec, kind: str, feature_width: int | None = None) -> 
     config = family.config(**values)
     config.vocab_size += spec.added_rows
     with torch.device("meta"):
-        model = family.joint(family.build(config), feature_width or spec.feature_widths[kind], spec.generation)
+        model = family.joint(family.build(config), feature_width or spec.feature_widths[kind])
     model.random_rows = spec.added_rows
     return model
 
@@ -143,7 +143,7 @@ def _load_embedded(
     """Everything is in one file, the pre-trained visual embedding too; tied tensors may be stored once."""
     family = FAMILIES[spec.family]
     language_model = family.build(family.config(**_read_config(spec, folder)))
-    model = family.joint(language_model, feature_width, spec.generation)
+    model = family.joint(language_model, feature_width)
     stored = load_file(folder / WEIGHTS)
     result = model.load_state_dict(stored, strict=False)
     here = model.state_dict()
@@ -175,7 +175,7 @@ def _load_hub(spec: BackboneSpec, folder: Path, feature_width: int) -> tuple[Joi
     if ids["decoder_start_token_id"] is None:
         raise RuntimeError(f"{CONFIG} names no decoder_start_token_id")
     language_model.generation_config = GenerationConfig(**ids)
-    model = family.joint(language_model, feature_width, spec.generation)
+    model = family.joint(language_model, feature_width)
     model.random_rows = max(len(tokenizer) - rows, 0)
     new_rows: Tensor = language_model.get_input_embeddings().weight.detach()[rows:]
     new_rows.normal_(std=model.row_deviation, generator=torch.Generator().manual_seed(ADDED_ROWS_SEED))

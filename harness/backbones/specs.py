@@ -38,7 +38,6 @@ class BackboneSpec:
     embedded: Path | None = None  # folder with configuration, weights and tokenizer
     added_tokens: tuple[str, ...] = ()  # appended to the vocabulary, in this order
     spare_rows: int = 0  # of the published token table, which no token of its tokenizer has; added tokens take them
-    generation: Mapping[str, Any] = field(default_factory=dict)  # overrides of the family's settings
     like: str = ""  # another backbone, whose presets and tuned rates serve this one too
 
     def __hash__(self) -> int:
@@ -128,7 +127,6 @@ MINI_BART = BackboneSpec(
     encoder="mini-clip",
     feature_widths={"image-text": 128, "video-text": 128},
     embedded=EMBEDDED / "mini-bart",
-    generation={"no_repeat_ngram_size": 0},  # its captions may repeat three words: "and a red ... and a red"
 )
 
 SPECS: Mapping[str, BackboneSpec] = {

@@ -153,7 +153,9 @@ class LanguageStage(Stage):
         for step in range(self.held_out_batches):
             features, exercises = self.batch(step, "validation")
             ids, mask = self.tokens([exercise.text for exercise in exercises])
-            output = self.joint.generate(ids, mask, features.to(self.device), beams=1, max_length=TEXT_LIMIT)
+            output = self.joint.generate(
+                ids, mask, features.to(self.device), beams=1, max_length=TEXT_LIMIT, no_repeat_ngram_size=0
+            )
             texts = self.tokenizer.batch_decode(output, skip_special_tokens=True)
             for exercise, text in zip(exercises, texts, strict=True):
                 hits.setdefault(exercise.kind, []).append(text.strip() == exercise.answer)

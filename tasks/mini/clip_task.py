@@ -10,11 +10,11 @@ from typing import ClassVar
 
 from PIL.Image import Image
 
-from tasks.base import Card, DataError, Decoding, Example, ImageSet, Role, Scored
+from tasks.base import Card, DataError, Example, ImageSet, Role, Scored
 from tasks.metrics import cider, exact
 from tasks.mini.clips import FRAMES, Clip, pool
 from tasks.mini.drawing import draw
-from tasks.mini.task import PARTS, CodedImages, MiniTask
+from tasks.mini.task import ANSWER_DECODING, CAPTION_DECODING, PARTS, CodedImages, MiniTask
 from tasks.mini.words import Question
 
 CLIPS: Mapping[Role, int] = {"train": 1200, "select": 200, "report": 400}
@@ -78,7 +78,7 @@ class ChoiceTask(ClipTask):
     """Questions with choices; the answer is one of them, in words."""
 
     metric = exact.METRIC
-    decoding = Decoding(max_length=8)
+    decoding = ANSWER_DECODING
     text_limit = 100
     target_limit = 10
 
@@ -111,7 +111,7 @@ class CaptionTask(ClipTask):
     """Captions of a clip or of a part of it, several references each."""
 
     metric = cider.METRIC
-    decoding = Decoding(beams=5, max_length=30)
+    decoding = CAPTION_DECODING
     text_limit = 60
     target_limit = 40
 

@@ -10,13 +10,17 @@ from typing import ClassVar
 
 from PIL.Image import Image
 
-from tasks.base import Card, DataError, ImageSet, Metric, Role, Task
+from tasks.base import Card, DataError, Decoding, ImageSet, Metric, Role, Task
 from tasks.mini.drawing import draw
 from tasks.mini.world import VERSION, Part, Scene, pool
 
 PARTS: Mapping[Role, Part] = {"train": "train", "select": "validation", "report": "test"}
 SCENES: Mapping[Role, int] = {"train": 2400, "select": 300, "report": 600}
 DRAWN = 12  # scenes or clips whose pictures a fingerprint covers; they show every shape, colour and size
+
+# Three tokens may come again in the embedded world: "a red star and a red ring".
+ANSWER_DECODING = Decoding(max_length=8, no_repeat_ngram_size=0)
+CAPTION_DECODING = Decoding(beams=5, max_length=30, no_repeat_ngram_size=0)
 
 
 @lru_cache(maxsize=8)

@@ -109,7 +109,7 @@ class SmallCaption(SmallTask):
 
     name = "small-caption"
     prefix = "tell: "
-    decoding = Decoding(beams=3, max_length=8)
+    decoding = Decoding(beams=3, max_length=8, no_repeat_ngram_size=0)
     loss = "token"
 
     def examples(self, role: Role) -> Sequence[Example]:

@@ -97,7 +97,7 @@ def test_generation_follows_the_tasks_decoding(tmp_path):
     work.model.generate = lambda *args: calls.append(args[3:]) or generate(*args)
     predict(work, data(tmp_path, SmallCaption, limit=2), 2)
     predict(work, data(tmp_path, SmallColour, limit=2), 2)
-    assert calls == [(3, 8), (1, 20)]
+    assert calls == [(3, 8, 0), (1, 20, None)]
 
 
 def test_answers_are_bare_text_of_limited_length(tmp_path):

@@ -172,8 +172,7 @@ def test_logits_are_teacher_forced_from_the_start_token(model, inputs):
 
 @torch.no_grad()
 def test_greedy_generation_follows_the_next_token_logits(model, inputs):
-    model.generation["no_repeat_ngram_size"] = 0
-    found = model.generate(**inputs, beams=1, max_length=6)
+    found = model.generate(**inputs, beams=1, max_length=6, no_repeat_ngram_size=0)
     expected = torch.full((3, 1), 2)
     for _ in range(found.shape[1] - 1):
         step = model.next_token_logits(**inputs, decoder_ids=expected).argmax(-1)
@@ -193,10 +192,10 @@ def test_generation_settings_are_the_published_ones_unless_overridden(model):
 
 
 @torch.no_grad()
-def test_a_repeated_trigram_is_kept_out_only_where_the_checkpoint_says_so(model, inputs):
+def test_a_repeated_trigram_is_kept_out_unless_the_task_allows_it(model, inputs):
     model.lm.get_output_embeddings().weight.zero_()
     model.lm.final_logits_bias.zero_()
     model.lm.final_logits_bias[0, 7] = 9.0  # the model always says 7
     assert model.generate(**inputs, beams=1, max_length=8)[0, 1:-1].unique().tolist() != [7]
-    model.generation["no_repeat_ngram_size"] = 0
-    assert model.generate(**inputs, beams=1, max_length=8)[0, 1:-1].unique().tolist() == [7]
+    repeated = model.generate(**inputs, beams=1, max_length=8, no_repeat_ngram_size=0)
+    assert repeated[0, 1:-1].unique().tolist() == [7]

@@ -118,7 +118,6 @@ def test_an_embedded_backbone_comes_back_whole(embedded):
         assert torch.equal(loaded.model.state_dict()[name], tensor), name
     assert loaded.tokenizer.pad_token_id == 1
     assert loaded.model.random_rows == 0
-    assert loaded.model.generation["no_repeat_ngram_size"] == 0
     assert backbones.on_meta(spec, "image-text").width == 8
 
 
