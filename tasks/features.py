@@ -15,11 +15,14 @@ from math import isqrt
 from pathlib import Path
 
 import numpy as np
+from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
 
+from tasks._files import decode
 from tasks.base import DataError, FeatureSource
 
 SUFFIX = ".safetensors"
+PICTURES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")  # suffixes, in either case
 GRID = 6  # patches per side that a picture is pooled to
 _LENGTH_BYTES = 8  # of the header's length, at the start of a safetensors file
 _LONGEST_HEADER = 1 << 30
@@ -37,6 +40,16 @@ class FeatureIndex(BaseModel):
     names: tuple[str, ...]  # of the pictures' files, without suffix; one of each row
     sizes: tuple[int, ...]  # of these files in bytes: a picture of another size is another picture
     whole: str  # of each row "1"; or "0": the picture did not decode, and the row is not a number
+
+    @property
+    def size_of(self) -> dict[str, int]:
+        """Bytes of each picture's file."""
+        return dict(zip(self.names, self.sizes, strict=True))
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Names of the pictures that did not decode."""
+        return tuple(name for name, mark in zip(self.names, self.whole, strict=True) if mark == "0")
 
 
 class Layout:
@@ -228,6 +241,31 @@ def open_features(folders: Sequence[Path], encoder: str) -> FeatureSource | None
     if not sources:
         return None
     return sources[0] if len(sources) == 1 else _Joined(place, sources)
+
+
+def pictures_below(folder: Path) -> dict[str, Path]:
+    """Return the pictures in a folder and in those below it, by the name that features know them by: without suffix.
+
+    Raises:
+        DataError: two have the same name.
+    """
+    found: dict[str, Path] = {}
+    for path in _files_below([folder]):
+        if path.suffix.lower() in PICTURES and found.setdefault(path.stem, path) != path:
+            raise DataError(
+                f"{found[path.stem]} and {path} have one name, by which features are found; rename one, or extract "
+                "their folders one by one"
+            )
+    return dict(sorted(found.items()))
+
+
+def open_picture(path: Path) -> Image:
+    """Decode a picture in mode RGB.
+
+    Raises:
+        DataError: it is not there or does not decode.
+    """
+    return decode(path, str(path), path.stem)
 
 
 def _files_below(folders: Sequence[Path]) -> Iterator[Path]:
