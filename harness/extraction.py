@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,6 +114,7 @@ def extract(
             else:
                 row = earlier.read(name) if earlier and name in earlier.names else nothing
             file.write(row.tobytes())
+            file.flush()
             done += 1
             progress(f"features of {folder}", done, len(sizes))
     return Extracted(read_layout(output).index, len(fresh))
@@ -241,10 +243,10 @@ def _encoded(encoder: ImageEncoder, paths: Sequence[Path], work: Work, tell: Tel
     """The features of each picture (36, width), float16; None for one that does not decode."""
     if not paths:
         return
-    loading: DataLoader[Any] = DataLoader(
-        _Pictures(paths, encoder.image_size), work.batch_size, num_workers=work.workers, collate_fn=_stacked
-    )
-    for pixels, wrongs in loading:
+    pictures = _Pictures(paths, encoder.image_size)
+    with warnings.catch_warnings(action="ignore"):  # that these are many processes for this machine
+        batches = iter(DataLoader(pictures, work.batch_size, num_workers=work.workers, collate_fn=_stacked))
+    for pixels, wrongs in batches:
         features = iter(() if pixels is None else _encode(encoder, torch.from_numpy(pixels), work))
         for wrong in wrongs:
             if wrong is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from reports.formats import rough_duration
 if TYPE_CHECKING:
     from harness.extraction import Extracted
 
+MOST_WORKERS = 16
 NAMED = 5  # broken pictures that the last line names; each had a line of its own before
 
 
@@ -36,9 +38,12 @@ def features(
         Literal["auto", "float32", "bfloat16", "float16"], typer.Option(help="auto: bfloat16 on CUDA, else float32.")
     ] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Pictures that are encoded at once.")] = 64,
-    workers: Annotated[int, typer.Option(min=0, help="Processes that decode pictures; 0: the main one does.")] = 2,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Processes that decode pictures; 0: the main one does. [default: cores less one]"),
+    ] = None,
 ) -> int:
-    """Extract frozen image features of a folder of pictures; the same command goes on, or brings the file up to date."""
+    """Extract frozen features of a folder of pictures; the same command goes on, or brings the file up to date."""
     folder = flags.checked_folder(images, "--images")
     assert folder is not None
     if output is not None and output.is_dir():
@@ -52,6 +57,8 @@ def features(
 
     disable_progress_bar()  # of loading weights
     place = find_device(device)
+    if workers is None:
+        workers = min(MOST_WORKERS, (os.cpu_count() or 1) - 1)
     work = Work(find_dtype(precision, place), batch_size, workers)
     loaded = load_encoder(encoder, flags.checked_folder(weights, "--weights")).to(place)
     make_reproducible(torch.get_num_threads(), place)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import os
 import shutil
 import time
 from pathlib import Path
@@ -72,7 +71,7 @@ def test_a_file_holds_the_features_of_every_picture_below_the_folder(photos, tmp
     for name, path in stem_paths(photos).items():
         wanted = encoder().encode([Image.open(path).convert("RGB")])[0].half().numpy()
         np.testing.assert_allclose(source.read(name), wanted, atol=2e-3)  # the sums of other batches round otherwise
-    assert os.listdir(tmp_path / "out") == ["f.safetensors"]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["f.safetensors"]
 
 
 def test_the_file_is_mapped_and_other_programs_read_it(photos, tmp_path):
