@@ -10,9 +10,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from small_world import write_checkpoint
+from small_world import FakeEncoder, write_checkpoint
 
-from harness.backbones import registry
+from harness.backbones import registry, vision
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.errors import Unavailable, UserError
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
 
 from synthetic_files import write_gqa
 
-WIDTH = 2048
+WIDTH = FakeEncoder.width  # of which the backbone on disk has its visual embedding
 
 
 def grid(name: str, width: int = WIDTH) -> np.ndarray:
@@ -49,6 +49,8 @@ def world(tmp_path, monkeypatch):
         registry.SPECS["mini-bart"], name="small", embedded=tmp_path / "small", encoder="clip-rn101"
     )
     monkeypatch.setitem(registry.SPECS, "small", spec)
+    narrow = dataclasses.replace(vision.SPECS["clip-rn101"], width=WIDTH)
+    monkeypatch.setitem(vision.SPECS, "clip-rn101", narrow)
     monkeypatch.setattr("harness.backbones.weights.try_to_load_from_cache", lambda *_: None)
     folder = write_gqa(tmp_path / "data", {"train": 4, "val": 2, "testdev": 2})
     return Options(cache=tmp_path / "cache", data=tmp_path / "data", device="cpu"), folder
@@ -115,6 +117,6 @@ def test_changed_features_are_other_data(world):
 
 def test_features_of_another_width_than_the_encoders_are_refused(world):
     options, folder = world
-    write_hdf5(folder / "features" / "clip-rn101", take_photos_away(folder), width=512)
-    with pytest.raises(UserError, match=r"clip-rn101: features of width 512; those of clip-rn101 have 2048: take"):
+    write_hdf5(folder / "features" / "clip-rn101", take_photos_away(folder), width=5)
+    with pytest.raises(UserError, match=r"clip-rn101: features of width 5; those of clip-rn101 have 6: take"):
         prepare(a_cell(), options, silent)
