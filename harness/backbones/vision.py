@@ -158,8 +158,9 @@ def _resnet(spec: EncoderSpec, model: ModifiedResNet, fingerprint: str) -> Image
 
 
 def _transformer(spec: EncoderSpec, model: CLIPVisionModel, fingerprint: str) -> ImageEncoder:
-    read = partial(patch_features, model, layer=spec.layer)
-    return ImageEncoder(spec, model, model.config.image_size, read, fingerprint)
+    size = model.config.image_size
+    assert isinstance(size, int)  # a square
+    return ImageEncoder(spec, model, size, partial(patch_features, model, layer=spec.layer), fingerprint)
 
 
 def _files(name: str) -> WeightFiles:
