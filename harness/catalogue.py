@@ -63,14 +63,25 @@ class Catalogue:
         """Return None if the suite can run on the backbone here, else one sentence: what to get and how."""
         reasons = [self.task(task).missing() for task in self.suites[suite].tasks]
         reasons.append(self.backbone_missing(backbone))
+        if self._encodes(suite):
+            reasons.append(self.encoder_missing(backbone))
         return "; ".join(reason for reason in dict.fromkeys(reasons) if reason) or None
 
     def backbone_missing(self, backbone: str) -> str | None:
-        """Return None if the weights of the backbone and of its image encoder are here, else one sentence."""
-        from harness.backbones import registry, vision
+        """Return None if the weights of the backbone are here, else one sentence."""
+        from harness.backbones import registry
 
-        spec = self.backbones[backbone]
-        return registry.missing(spec, self.weights) or vision.missing(spec.encoder, self.weights)
+        return registry.missing(self.backbones[backbone], self.weights)
+
+    def encoder_missing(self, backbone: str) -> str | None:
+        """Return None if the weights of the backbone's image encoder are here, else one sentence."""
+        from harness.backbones import vision
+
+        return vision.missing(self.backbones[backbone].encoder, self.weights)
+
+    def _encodes(self, suite: str) -> bool:
+        """Whether any task of the suite gives pictures, not features."""
+        return any(self.task(name).feature_width is None for name in self.suites[suite].tasks)
 
     def backbone_fingerprints(self, backbone: str) -> dict[str, str]:
         """Digests of what is present: of the "backbone"'s weights and of its image "encoder"'s."""
@@ -94,7 +105,7 @@ class Catalogue:
         return f"backbone {backbone!r} has no {kind} suites; it has: {', '.join(served)}"
 
     def fingerprints(self, suite: str, backbone: str) -> dict[str, str]:
-        """Digests of what is present: of each task's data by its name, of "backbone" and of its "encoder".
+        """Digests of what is present: of each task's data by its name, of "backbone" and, if it is used, its "encoder".
 
         Raises:
             DataError: a data file is there but broken.
@@ -106,4 +117,7 @@ class Catalogue:
                 if name not in self._fingerprints:
                     self._fingerprints[name] = task.fingerprint()
                 found[name] = self._fingerprints[name]
-        return found | self.backbone_fingerprints(backbone)
+        found |= self.backbone_fingerprints(backbone)
+        if not self._encodes(suite):
+            found.pop("encoder", None)
+        return found

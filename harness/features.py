@@ -1,7 +1,7 @@
-"""Image features: computed once per encoder and image set, then read from one memory-mapped file.
+"""Image features: computed once per encoder and image set, then read from one memory-mapped file; or read as given.
 
-A clip is read as at most 64 tokens, as many as the papers take steps of a video: the maxima of each frame over a
-coarser grid, 2 × 2 where there are 16 frames.
+A clip of pictures is read as at most 64 tokens, as many as the papers take steps of a video: the maxima of each frame
+over a coarser grid, 2 × 2 where there are 16 frames.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn.functional import adaptive_max_pool2d
 
 from harness.errors import UserError
 from harness.store import Progress, Store, silent, write_array
-from tasks import DataError, ImageSet
+from tasks import DataError, FeatureSource, ImageSet
 
 ROWS, IDS = "rows.npy", "ids.json"
 CLIP_TOKENS = 64
@@ -41,11 +41,17 @@ class Encoder(Protocol):
         ...
 
 
+class Rows(Protocol):
+    """Row numbers (b, i) -> features (b, i, tokens, width); an array in mapped memory is one."""
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
+
+
 @dataclass(frozen=True)
 class Features:
-    """The features of one image set: ``rows`` (n, tokens per image or clip, width), float16, and the row of each id."""
+    """The features of one set of images or clips, and the row of each id."""
 
-    rows: np.ndarray
+    rows: Rows
     index: Mapping[str, int]
     set_name: str
 
@@ -61,7 +67,7 @@ class Features:
             raise DataError(f"image {error.args[0]!r} is not in image set {self.set_name!r}") from error
 
     def gather(self, rows: np.ndarray) -> Tensor:
-        """Row numbers (b, i) -> features (b, i, tokens, width), float16; only these rows are read."""
+        """Row numbers (b, i) -> features (b, i, tokens, width) as stored; only these rows are read."""
         return torch.from_numpy(self.rows[rows])
 
 
@@ -100,6 +106,55 @@ def features(
     stored: list[str] = json.loads((place / IDS).read_text("utf-8"))
     index = {name: row for row, name in enumerate(stored)}
     return Features(np.load(place / ROWS, mmap_mode="r"), index, images.name)
+
+
+@dataclass(frozen=True)
+class _RowsOfSource:
+    """Reads each id of a source when its row is asked for."""
+
+    source: FeatureSource
+    ids: Sequence[str]
+
+    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
+        distinct, places = np.unique(rows, return_inverse=True)
+        block = np.stack([self.read(row) for row in distinct.tolist()])
+        return block[places.reshape(rows.shape)]
+
+    def read(self, row: int) -> np.ndarray:
+        """The features of one row, (tokens, width), after a look at their form."""
+        source, name = self.source, self.ids[row]
+        found, form = source.read(name), (source.tokens, source.width)
+        if found.shape != form or not np.isfinite(found).all():
+            raise DataError(f"{source.name}: features of {name!r} are {found.shape} or not finite; expected {form}")
+        return found
+
+
+def given(store: Store, source: FeatureSource, progress: Progress = silent) -> Features:
+    """Open features that somebody else computed; nothing is copied.
+
+    The first time, all of them are read once: a broken file ends a cell before it trains, not after hours of it.
+
+    Raises:
+        DataError: a file is missing or broken, or holds something else.
+        UserError: the cache cannot be written.
+    """
+    ids = list(source.ids())
+    rows = _RowsOfSource(source, ids)
+    key = {
+        "version": VERSION,
+        "set": source.name,
+        "images": source.fingerprint,
+        "form": [source.tokens, source.width],
+    }
+
+    def check() -> int:
+        for row in range(len(ids)):
+            rows.read(row)
+            progress(f"reading features of {source.name}", row + 1, len(ids))
+        return len(ids)
+
+    store.remembered("given-features", key, check, progress)
+    return Features(rows, {name: row for row, name in enumerate(ids)}, source.name)
 
 
 def _encode(encoder: Encoder, images: ImageSet, ids: Sequence[str]) -> np.ndarray:

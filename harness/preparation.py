@@ -16,14 +16,14 @@ from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.data import TaskData
 from harness.errors import Incompatible, Unavailable, UserError
-from harness.features import Features, features
+from harness.features import Features, features, given
 from harness.options import Options
 from harness.store import Progress, Store
 from harness.texts import Shown, TextStore
 from harness.workbench import Workbench, attention, find_device, find_dtype, make_reproducible, seed_everything
 from methods import Method, TaskContext
 from reports.record import Parameters
-from tasks import Role, Task
+from tasks import FeatureSource, ImageSet, Role, Task
 
 SHOWN: Mapping[str, Shown] = {"subtitle-blind": "question", "question-blind": "nothing"}
 """What a control leaves of the text; the others leave all of it."""
@@ -64,10 +64,12 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         if task.name in cell.data:
             _compare(cell, task.name, task.fingerprint(), f"the data of {task.name}")
     spec = registry.get(cell.backbone)
-    encoder = load_encoder(spec.encoder, options.weights).to(device)
-    _compare(cell, "encoder", encoder.fingerprint, f"the weights of image encoder {encoder.name}")
+    encoder = None
+    if any(task.feature_width is None for task in tasks):
+        encoder = load_encoder(spec.encoder, options.weights).to(device)
+        _compare(cell, "encoder", encoder.fingerprint, f"the weights of image encoder {encoder.name}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
-    bench = _build(cell, options, spec, method, encoder.width, device)
+    bench = _build(cell, options, spec, method, _feature_width(tasks, encoder), device)
     counts = parameters.count(method, spec, cell.kind, cell.tasks, loaded=bench.model)
     store = Store(options.cache)
     reader = _Reader(cell, store, encoder, bench, progress)
@@ -85,6 +87,15 @@ def _compare(cell: Cell, name: str, fingerprint: str, thing: str) -> None:
     """Refuse what is not what the cell's key was made from; a cell without that fingerprint takes anything."""
     if cell.data.get(name, fingerprint) != fingerprint:
         raise UserError(f"{thing} changed since the run was planned; run the same command again")
+
+
+def _feature_width(tasks: Sequence[Task], encoder: ImageEncoder | None) -> int:
+    """Width of the features that all tasks are read by."""
+    widths = {task.name: task.feature_width or (encoder.width if encoder else 0) for task in tasks}
+    if len(set(widths.values())) > 1:
+        told = ", ".join(f"{name} {width}" for name, width in widths.items())
+        raise Incompatible(f"no backbone reads features of several widths ({told}); train these tasks apart")
+    return next(iter(widths.values()))
 
 
 def _build(
@@ -125,7 +136,9 @@ def _prefix(task: Task, settings: Settings) -> str:
 class _Reader:
     """Opens the data of tasks; image sets that several of them share are opened once."""
 
-    def __init__(self, cell: Cell, store: Store, encoder: ImageEncoder, bench: Workbench, progress: Progress) -> None:
+    def __init__(
+        self, cell: Cell, store: Store, encoder: ImageEncoder | None, bench: Workbench, progress: Progress
+    ) -> None:
         self.cell = cell
         self.store = store
         self.encoder = encoder
@@ -142,7 +155,7 @@ class _Reader:
         images = task.images(role)
         key = (images.name, images.fingerprint)
         if key not in self.opened:
-            self.opened[key] = features(self.store, self.encoder, images, self.progress)
+            self.opened[key] = self._features(task, images)
         fingerprint = self.cell.data.get(task.name) or task.fingerprint()
         texts = self.texts.open(
             task, fingerprint, role, examples, _prefix(task, settings), SHOWN.get(settings.control, "all")
@@ -158,3 +171,10 @@ class _Reader:
             limit=settings.limit,
             image_blind=settings.control == "image-blind",
         )
+
+    def _features(self, task: Task, images: ImageSet | FeatureSource) -> Features:
+        if isinstance(images, FeatureSource):
+            return given(self.store, images, self.progress)
+        if self.encoder is None:
+            raise UserError(f"task {task.name}: feature_width is {task.feature_width}, yet its images() are pictures")
+        return features(self.store, self.encoder, images, self.progress)

@@ -2,45 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import ClassVar
 
 from PIL import Image
 
 from tasks._files import decode
 from tasks._folder import FolderTask
+from tasks._scattered import Found, Scattered, digest_of
 from tasks.base import DataError, ImageSet
-
-Found = tuple[Path, int]
-"""Where a file lies, and its size in bytes."""
-
-
-def files_below(folders: Iterable[Path], wanted: set[str]) -> dict[str, Found]:
-    """Return the wanted files, by name, that lie in these folders or in folders below them."""
-    found: dict[str, Found] = {}
-    for top in folders:
-        for place, below, names in os.walk(top, followlinks=True):
-            below.sort()
-            for name in wanted.intersection(names):
-                path = Path(place, name)
-                try:
-                    found.setdefault(name, (path, path.stat().st_size))
-                except OSError:  # a link to nowhere
-                    continue
-    return found
-
-
-def digest_of(files: Iterable[tuple[str, Found]]) -> str:
-    """Return a digest of names and sizes: a hundred thousand photos are too many to read before every run."""
-    total = hashlib.sha256()
-    for name, (path, size) in files:
-        total.update(f"{name} {path.name} {size}\n".encode())
-    return total.hexdigest()[:16]
 
 
 class PhotoFiles(ImageSet):
@@ -78,26 +50,12 @@ class PhotoTask(FolderTask):
         """The folders of all files."""
         return " and ".join(dict.fromkeys(f"{name.split('/')[0]}/" for name in (*self.required, *self.photo_folders)))
 
-    def absent(self) -> list[str]:
-        """Files and folders that are required and not there."""
-        return super().absent() + [f"{name}/" for name in self.photo_folders if not (self.folder / name).is_dir()]
-
-    def missing(self) -> str | None:
-        """Name the files that are not there, or count the photos; what is there but broken, `examples` tells."""
-        try:
-            return super().missing() or self._missing_photos()
-        except DataError:
-            return None
-
-    def _missing_photos(self) -> str | None:
-        absent = sorted(self.wanted_photos - self._photos.keys())
-        if not absent:
-            return None
-        places = " and ".join(str(self.folder / name) for name in self.photo_folders)
-        return (
-            f"{len(absent):,} of {len(self.wanted_photos):,} photos are not in {places} (first: {absent[0]}): "
-            f"{self.photo_origin}; layout in {type(self).__module__}"
-        )
+    @cached_property
+    def scattered(self) -> Scattered:
+        """The photos."""
+        folders = [self.folder / name for name in self.photo_folders]
+        origin = f"{self.photo_origin}; layout in {type(self).__module__}"
+        return Scattered(folders, self.photo_names, "photos", origin)
 
     @abstractmethod
     def photo_names(self) -> set[str]:
@@ -107,18 +65,10 @@ class PhotoTask(FolderTask):
             DataError: a file cannot be read.
         """
 
-    @cached_property
+    @property
     def wanted_photos(self) -> set[str]:
         """What `photo_names` found, scanned once."""
-        return self.photo_names()
-
-    @cached_property
-    def _photos(self) -> Mapping[str, Found]:
-        return files_below([self.folder / name for name in self.photo_folders], self.wanted_photos)
-
-    def fingerprint(self) -> str:
-        """Digest of the contents of all annotation files, and of names and sizes of all photos."""
-        return f"{super().fingerprint()}-{digest_of(sorted(self._photos.items()))}"
+        return self.scattered.wanted
 
     def photo_files(self, name: str, files: Mapping[str, str]) -> PhotoFiles:
         """Return the image set of this name; ``files``: the name of each image id's file.
@@ -126,7 +76,4 @@ class PhotoTask(FolderTask):
         Raises:
             DataError: photos are not there.
         """
-        if absent := [file for file in files.values() if file not in self._photos]:
-            reason = self._missing_photos()
-            raise DataError(reason or f"{name}: no file {absent[0]!r} in {self.contents()}; {self.photo_origin}")
-        return PhotoFiles(name, {image: self._photos[file] for image, file in files.items()})
+        return PhotoFiles(name, self.scattered.locate(files))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
+import numpy as np
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
 
@@ -87,16 +88,21 @@ class Scored:
     more: Mapping[str, float] = field(default_factory=dict)  # further metrics by name, such as consistency
 
 
-class ImageSet(ABC):
-    """Images or clips by id, drawn or decoded on demand."""
+class VisualSet(ABC):
+    """What examples show, images or clips, by id."""
 
-    name: str  # unique among all image sets, for instance "mini/train"
+    name: str  # unique among all sets, for instance "mini/train"
     fingerprint: str  # changes whenever any image or the list of ids could differ
-    frames: ClassVar[int] = 1  # pictures of each id; of clips more than one, at most 64
 
     @abstractmethod
     def ids(self) -> Sequence[str]:
         """All image ids, in a fixed order."""
+
+
+class ImageSet(VisualSet):
+    """Pictures, drawn or decoded on demand; the backbone's image encoder makes features of them."""
+
+    frames: ClassVar[int] = 1  # pictures of each id; of clips more than one, at most 64
 
     @abstractmethod
     def open(self, image_id: str) -> Image:
@@ -111,12 +117,28 @@ class ImageSet(ABC):
         return (self.open(image_id),)
 
 
+class FeatureSource(VisualSet):
+    """Features that somebody else computed, in the place of pictures; read from their files when they are needed."""
+
+    width: int  # of a token's features
+    tokens: int  # of each id
+
+    @abstractmethod
+    def read(self, image_id: str) -> np.ndarray:
+        """Return the features of one image or clip, (tokens, width), floating point.
+
+        Raises:
+            DataError: they are missing, broken or of another width.
+        """
+
+
 class Task(ABC):
     """A plugin: one file in ``tasks/``, an entry point in group ``harness.tasks``, or a file given by ``--plugin``."""
 
     name: ClassVar[str]
     version: ClassVar[str]  # changes whenever the same data could give other examples
-    prefix: ClassVar[str]  # put before the text when task prefixes are on, for instance "vqa: "
+    prefix: ClassVar[str]  # put to the text when task prefixes are on, for instance "vqa: "
+    prefix_place: ClassVar[Literal["before", "after"]] = "before"  # the text, its subtitles included
     published_prefix: ClassVar[str | None] = None  # what the papers' code puts there, where it is something else
     decoding: ClassVar[Decoding] = Decoding()
     loss: ClassVar[Literal["example", "weighted-example", "token"]] = "example"
@@ -126,6 +148,7 @@ class Task(ABC):
     text_limit: ClassVar[int | None] = None  # tokens, special tokens included
     target_limit: ClassVar[int | None] = None
     batch_share: ClassVar[float] = 1.0  # batch size of this task relative to the suite's
+    feature_width: int | None = None  # None: `images` gives pictures; else a `FeatureSource` of this width
 
     def __init__(self, data: Path | None = None) -> None:
         """Remember where the data lies; read nothing yet (``data`` is the folder given by ``--data``)."""
@@ -157,8 +180,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def images(self, role: Role) -> ImageSet:
-        """Return the images that the examples of this role refer to."""
+    def images(self, role: Role) -> ImageSet | FeatureSource:
+        """Return the images that the examples of this role refer to, or their features where there is a width."""
 
     @abstractmethod
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:

@@ -38,6 +38,7 @@ class FakeTask:
     name: str
     absent: str | None = None
     version: str = "1"
+    feature_width: int | None = None
 
     @property
     def card(self) -> object:
@@ -65,6 +66,9 @@ class FakeCatalogue(Catalogue):
         }
 
     def backbone_missing(self, backbone: str) -> str | None:
+        return None
+
+    def encoder_missing(self, backbone: str) -> str | None:
         return None
 
     def backbone_fingerprints(self, backbone: str) -> dict[str, str]:
