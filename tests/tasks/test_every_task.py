@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks import ROLES, Example, Task
+from tasks import ROLES, Example, FeatureSource, Task
 from tasks.floors import floors
 from tasks.suites import known
 
@@ -90,7 +90,12 @@ def test_examples_have_their_images(task):
         named = {i for example in task.examples(role) for i in example.images}
         assert named <= set(images.ids())
         assert images.name and images.fingerprint
-        assert all(images.open(image).mode == "RGB" for image in sorted(named)[:2])
+        assert isinstance(images, FeatureSource) == (task.feature_width is not None)
+        for image in sorted(named)[:2]:
+            if isinstance(images, FeatureSource):
+                assert images.read(image).shape == (images.tokens, images.width) == (images.tokens, task.feature_width)
+            else:
+                assert images.open(image).mode == "RGB"
 
 
 def test_perfect_predictions_reach_the_floors_and_empty_ones_score_nothing(task):

@@ -1,0 +1,241 @@
+"""Questions and captions about clips with subtitles, in the layout of the benchmark VALUE (Li et al. 2021).
+
+Layout of ``<data>/video/``, as the scripts of github.com/VALUE-Leaderboard/DataRelease leave it:
+
+* ``ann/tvqa/tvqa_train.jsonl`` and so on: one question or clip a line; which files, each task says;
+* ``ann/tv_subtitles.jsonl``, ``ann/how2_subtitles.jsonl``, ``ann/yc2_subtitles.jsonl``: one clip a line, of which
+  vid_name and the texts of sub are read;
+* ``vis_features/tv/clip-vit/``, ``.../how2/...``, ``.../yc2/...``: ``<vid_name>.npz`` of each clip, in any folders
+  below, with an array ``features``: CLIP ViT-B/32, 512 numbers for each step of 1.5 seconds.
+
+The answers to the test questions are hidden. The owners' validation split is reported; checkpoints are selected on a
+few recordings of the training split, drawn by seed, the same ones for tasks on the same clips. Texts are VL-Adapter's:
+all that is said in a clip, without times, before the question; the task's prefix after it, lost where a text is long.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+from tasks._clip_features import ClipFeatures
+from tasks._folder import FolderTask, held_out
+from tasks._json import Fields, in_lines, values_of
+from tasks._scattered import Scattered
+from tasks.base import Card, DataError, Decoding, Example, FeatureSource, Metric, Role, Scored
+from tasks.metrics import cider, exact
+from tasks.metrics.captions import ascii_only
+
+SELECT_SHARE = 0.02  # of the training recordings
+CLIP_WIDTH = 512
+ORIGIN = "annotations, subtitles and clip-vit features come by the scripts of github.com/VALUE-Leaderboard/DataRelease"
+LICENCE = "CC BY-NC-SA 4.0 (annotations, subtitles and features); the videos are their owners' and not needed"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of an annotation file."""
+
+    id: str
+    clip: str
+    text: str
+    answers: tuple[str, ...]  # the right one, or all captions; none where they are hidden
+    kind: str
+
+
+class ValueTask(FolderTask):
+    """A task in VALUE's layout; training reads one example per answer of an item, otherwise there is one per item."""
+
+    folders = ("video",)
+    origin = ORIGIN
+    feature_width = CLIP_WIDTH
+    prefix_place = "after"
+    decoding = Decoding(beams=5, max_length=20)
+    text_limit = 600
+    target_limit = 20
+    clips: ClassVar[str]  # whose: "tv", "how2" or "yc2"
+    metric: ClassVar[Metric]
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    paper: ClassVar[tuple[str, str]]  # in words, and its citation key
+
+    @property
+    def card(self) -> Card:
+        """The task's card."""
+        source, key = self.paper
+        return Card(
+            title=self.title,
+            summary=self.summary,
+            source=f"{source}, in VALUE (Li et al. 2021); {ORIGIN}",
+            licence=LICENCE,
+            splits={
+                "train": "train, about 98 % of its recordings",
+                "select": "train, about 2 % of its recordings",
+                "report": "validation",
+            },
+            metric=self.metric,
+            cluster="recording",
+            bibtex=key,
+        )
+
+    @abstractmethod
+    def items(self, path: Path, hidden: bool = False) -> Iterator[Item]:
+        """Read an annotation file, one that has no answers if they are ``hidden``.
+
+        Raises:
+            DataError: the file is missing or broken.
+        """
+
+    def recording(self, clip: str) -> str:
+        """What a clip was cut from; all clips of a recording are trained on, or none."""
+        return clip
+
+    def path(self, role: Role) -> Path:
+        """The annotation file that a role is read from."""
+        training, reported, _ = self.required
+        return self.folder / (reported if role == "report" else training)
+
+    def read(self, role: Role) -> Iterable[Example]:
+        """Examples in the order of the file."""
+        for item in self._reported if role == "report" else self._training:
+            cluster = self.recording(item.clip)
+            if role != "report" and (cluster in self._selected) != (role == "select"):
+                continue
+            taught = [(item.id, item.answers)]
+            if role == "train" and len(item.answers) > 1:
+                taught = [(f"{item.id}-{number}", (answer,)) for number, answer in enumerate(item.answers)]
+            for name, targets in taught:
+                yield Example(
+                    id=name,
+                    text=item.text,
+                    images=(item.clip,),
+                    targets=targets,
+                    weights=(1.0,) * len(targets),
+                    references=item.answers,
+                    cluster=cluster,
+                    kind=item.kind,
+                    subtitles=self._subtitles.get(item.clip, ""),
+                )
+
+    @cached_property
+    def _reported(self) -> Sequence[Item]:
+        return list(self.items(self.path("report")))
+
+    @cached_property
+    def _training(self) -> Sequence[Item]:
+        """The items of the training file, read once for training and selection."""
+        found = list(self.items(self.path("train")))
+        if shared := sorted({item.id for item in found} & {item.id for item in self._reported}):
+            raise DataError(
+                f"{self.path('report')}: {len(shared):,} of its records are trained on (first: {shared[0]}); "
+                "put the files of train and validation under their own names"
+            )
+        return found
+
+    @cached_property
+    def _selected(self) -> frozenset[str]:
+        """The recordings that are kept from training."""
+        recordings = (self.recording(item.clip) for item in self._training)
+        return held_out(recordings, f"video/{self.clips}", SELECT_SHARE)
+
+    @cached_property
+    def _subtitles(self) -> Mapping[str, str]:
+        """All that is said in each clip, in one line."""
+        path = self.folder / self.required[-1]
+        said: dict[str, str] = {}
+        for clip, lines in in_lines(path, {"vid_name": str, "sub": list}):
+            try:
+                said[clip] = " ".join([text for line in lines if (text := line["text"].strip())])
+            except (AttributeError, KeyError, TypeError) as error:
+                raise DataError(f"{path}: clip {clip}: sub must be a list of records with a text") from error
+        if not any(item.clip in said for item in self._reported):
+            raise DataError(
+                f"{path}: holds none of the clips of {self.path('report')}; put {self.clips}'s subtitles here"
+            )
+        return said
+
+    @cached_property
+    def scattered(self) -> Scattered:
+        """The features of all clips that are trained or reported on."""
+        return self._feature_files(self.path("train"), self.path("report"))
+
+    def _feature_files(self, *annotations: Path) -> Scattered:
+        def names() -> set[str]:
+            return {f"{clip}.npz" for path in annotations for clip in values_of(path, "vid_name")}
+
+        folder = self.folder / f"vis_features/{self.clips}/clip-vit"
+        return Scattered([folder], names, "files of clips' features", f"{ORIGIN}; layout in {__name__}")
+
+    def image_set_name(self, role: Role) -> str:
+        """Training and selection share the clips of their file, and tasks on the same clips share them, too."""
+        return f"video/{self.clips}/{'validation' if role == 'report' else 'train'}"
+
+    def open_images(self, role: Role) -> FeatureSource:
+        """Features by the clip's name."""
+        items = self._reported if role == "report" else self._training
+        files = {clip: f"{clip}.npz" for clip in sorted({item.clip for item in items})}
+        return ClipFeatures(self.image_set_name(role), self.scattered.locate(files), self.feature_width)
+
+
+class QuestionTask(ValueTask):
+    """A question with choices; what is learnt and compared is the label of the right one, such as "a2"."""
+
+    metric = exact.METRIC
+
+    def items(self, path: Path, hidden: bool = False) -> Iterator[Item]:
+        """One item per question."""
+        numbers = range(self.offered)
+        choices = {f"a{number}": str for number in numbers}
+        fields = {"qid": int, "vid_name": str, "q": str, "ts": str, **choices}
+        label = {} if hidden else {"answer_idx": int}
+        for name, clip, question, time, *texts in in_lines(path, fields | label):
+            right = () if hidden else (texts.pop(),)
+            if not set(right) <= set(numbers):
+                raise DataError(f"{path}: question {name}: answer_idx is {right[0]}; expected 0 to {self.offered - 1}")
+            offered = " ".join(f"a{number}: {text.strip('. ')}." for number, text in enumerate(texts))
+            yield Item(
+                id=str(name),
+                clip=clip,
+                text=f"[Q] {question.strip()} [TS] ({time}) [Choices] {offered}",
+                answers=tuple(f"a{number}" for number in right),
+                kind=(question.lower().split() or [""])[0],
+            )
+
+    def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
+        """Exact match of the choice."""
+        return Scored(*exact.exact(predictions, [example.references for example in examples]))
+
+
+class CaptionTask(ValueTask):
+    """Captions of a clip or of a moment in it; other characters than ASCII become spaces before they are scored."""
+
+    metric = cider.METRIC.model_copy(update={"version": f"{cider.METRIC.version}/ascii"})
+    moment: ClassVar[Fields] = {}  # the field of a line that says which part of the clip is meant
+
+    def items(self, path: Path, hidden: bool = False) -> Iterator[Item]:
+        """One item per clip or moment."""
+        fields = {"clip_id": int, "vid_name": str, **self.moment}
+        label = {} if hidden else {"descs": list}
+        for name, clip, *more in in_lines(path, fields | label):
+            captions = () if hidden else _texts(more.pop())
+            if not (captions or hidden):
+                raise DataError(f"{path}: clip_id {name}: descs hold no caption; expected texts called 'desc'")
+            text = "".join(f"[TS] ({time})" for time in more)
+            yield Item(str(name), clip, text, captions, "caption")
+
+    def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
+        """CIDEr; document frequencies come from the examples given."""
+        references = [[ascii_only(text) for text in example.references] for example in examples]
+        return Scored(*cider.cider([ascii_only(text) for text in predictions], references))
+
+
+def _texts(descriptions: Sequence[object]) -> tuple[str, ...]:
+    """The captions of a clip; nothing if one of them is no text."""
+    try:
+        return tuple([text["desc"].strip() for text in descriptions])  # type: ignore[index]  # caught below
+    except (AttributeError, KeyError, TypeError):
+        return ()
