@@ -1,7 +1,7 @@
-"""Image features: computed once per encoder and image set, then read from one memory-mapped file; or read as given.
+"""Image features: read as they lie among the data, or computed once per encoder and image set and then mapped.
 
-A clip of pictures is read as at most 64 tokens, as many as the papers take steps of a video: the maxima of each frame
-over a coarser grid, 2 × 2 where there are 16 frames.
+A clip is read as at most 64 tokens, as many as the papers take steps of a video: the maxima of each frame over a
+coarser grid, 2 × 2 where there are 16 frames.
 """
 
 from __future__ import annotations
@@ -41,17 +41,26 @@ class Encoder(Protocol):
         ...
 
 
-class Rows(Protocol):
-    """Row numbers (b, i) -> features (b, i, tokens, width); an array in mapped memory is one."""
+class SourceRows:
+    """The features of some names of a source, in this order; a row is read when it is asked for."""
 
-    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray: ...
+    def __init__(self, source: FeatureSource, names: Sequence[str]) -> None:
+        self._source = source
+        self._names = names
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Row numbers of any shape -> features (*shape, tokens, width)."""
+        read = [self._source.read(self._names[row]) for row in rows.ravel().tolist()]
+        return np.stack(read).reshape(*rows.shape, self._source.tokens, self._source.width)
 
 
 @dataclass(frozen=True)
 class Features:
-    """The features of one set of images or clips, and the row of each id."""
+    """The features of one image set: ``rows`` (n, tokens per image or clip, width), float16 unless files that others
+    made hold float32, and the row of each id.
+    """
 
-    rows: Rows
+    rows: np.ndarray | SourceRows
     index: Mapping[str, int]
     set_name: str
 
@@ -67,8 +76,34 @@ class Features:
             raise DataError(f"image {error.args[0]!r} is not in image set {self.set_name!r}") from error
 
     def gather(self, rows: np.ndarray) -> Tensor:
-        """Row numbers (b, i) -> features (b, i, tokens, width) as stored; only these rows are read."""
+        """Row numbers (b, i) -> features (b, i, tokens, width), as they are stored; only these rows are read."""
         return torch.from_numpy(self.rows[rows])
+
+
+def read_features(store: Store, source: FeatureSource, images: ImageSet, progress: Progress = silent) -> Features:
+    """Take the features of an image set from a source.
+
+    The first time, each is read once: a broken file ends a cell before it trains, not after hours of it.
+
+    Raises:
+        DataError: the source leaves an image out, or has it but broken.
+        UserError: the cache cannot be written.
+    """
+    names = {image: images.feature_name(image) for image in images.ids()}
+    if absent := next((name for name in names.values() if name not in source.names), None):
+        raise DataError(f"{source.place}: no features of {absent!r}, which {images.name} needs; extract or fetch them")
+
+    def read_all() -> int:
+        for done, name in enumerate(names.values(), start=1):
+            source.read(name)
+            progress(f"reading features of {images.name}", done, len(names))
+        return len(names)
+
+    key = {"version": VERSION, "source": source.fingerprint, "set": images.name, "images": images.fingerprint}
+    store.remembered("read-features", key, read_all, progress)
+    return Features(
+        SourceRows(source, list(names.values())), {image: row for row, image in enumerate(names)}, images.name
+    )
 
 
 def features(
@@ -106,55 +141,6 @@ def features(
     stored: list[str] = json.loads((place / IDS).read_text("utf-8"))
     index = {name: row for row, name in enumerate(stored)}
     return Features(np.load(place / ROWS, mmap_mode="r"), index, images.name)
-
-
-@dataclass(frozen=True)
-class _RowsOfSource:
-    """Reads each id of a source when its row is asked for."""
-
-    source: FeatureSource
-    ids: Sequence[str]
-
-    def __getitem__(self, rows: np.ndarray, /) -> np.ndarray:
-        distinct, places = np.unique(rows, return_inverse=True)
-        block = np.stack([self.read(row) for row in distinct.tolist()])
-        return block[places.reshape(rows.shape)]
-
-    def read(self, row: int) -> np.ndarray:
-        """The features of one row, (tokens, width), after a look at their form."""
-        source, name = self.source, self.ids[row]
-        found, form = source.read(name), (source.tokens, source.width)
-        if found.shape != form or not np.isfinite(found).all():
-            raise DataError(f"{source.name}: features of {name!r} are {found.shape} or not finite; expected {form}")
-        return found
-
-
-def given(store: Store, source: FeatureSource, progress: Progress = silent) -> Features:
-    """Open features that somebody else computed; nothing is copied.
-
-    The first time, all of them are read once: a broken file ends a cell before it trains, not after hours of it.
-
-    Raises:
-        DataError: a file is missing or broken, or holds something else.
-        UserError: the cache cannot be written.
-    """
-    ids = list(source.ids())
-    rows = _RowsOfSource(source, ids)
-    key = {
-        "version": VERSION,
-        "set": source.name,
-        "images": source.fingerprint,
-        "form": [source.tokens, source.width],
-    }
-
-    def check() -> int:
-        for row in range(len(ids)):
-            rows.read(row)
-            progress(f"reading features of {source.name}", row + 1, len(ids))
-        return len(ids)
-
-    store.remembered("given-features", key, check, progress)
-    return Features(rows, {name: row for row, name in enumerate(ids)}, source.name)
 
 
 def _encode(encoder: Encoder, images: ImageSet, ids: Sequence[str]) -> np.ndarray:

@@ -1,17 +1,20 @@
-"""Features of clips that somebody else computed: one ``.npz`` a clip, one row a step in time, read as they are."""
+"""Clips of which there are features alone: one ``.npz`` a clip, one row a step in time, read as they are."""
 
 from __future__ import annotations
 
 import zipfile
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
+from functools import cached_property
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
-from tasks._scattered import Found, digest_of
-from tasks.base import DataError, FeatureSource
+from tasks._scattered import Scattered, digest_of
+from tasks.base import DataError, FeatureSource, ImageSet
 
+SUFFIX = ".npz"
 ARRAY = "features"
 STEPS = 64
 
@@ -53,28 +56,59 @@ def read_steps(path: Path, width: int) -> np.ndarray:
             f"{path}: its features are {steps.dtype} of shape {steps.shape}; expected (steps, {width}): "
             "put those of CLIP ViT-B/32 here"
         )
+    if not np.isfinite(steps).all():
+        raise DataError(f"{path}: its features are not all finite numbers; fetch it again")
     return steps
 
 
 class ClipFeatures(FeatureSource):
-    """One file a clip."""
+    """One file a clip, called after it; the files are looked for when they are first needed."""
 
     tokens = STEPS
 
-    def __init__(self, name: str, files: Mapping[str, Found], width: int) -> None:
-        """``files``: where the features of each clip lie."""
-        self.name = name
-        self.fingerprint = digest_of(files.items())
+    def __init__(self, encoder: str, width: int, files: Callable[[], Scattered]) -> None:
+        """``files``: makes what looks for them."""
+        self.encoder = encoder
         self.width = width
-        self._files = files
+        self._make = files
+
+    @cached_property
+    def _files(self) -> Scattered:
+        return self._make()
+
+    @property
+    def place(self) -> str:  # type: ignore[override]
+        """The folder."""
+        return " and ".join(map(str, self._files.folders))
+
+    @property
+    def fingerprint(self) -> str:  # type: ignore[override]
+        """Digest of the names and sizes of the files."""
+        return self._files.fingerprint()
+
+    @cached_property
+    def names(self) -> Collection[str]:
+        """Names of the clips."""
+        return {name.removesuffix(SUFFIX) for name in self._files.found}
+
+    def read(self, name: str) -> np.ndarray:
+        """Read one clip's file and bring it to 64 steps."""
+        path, _ = self._files.found[f"{name}{SUFFIX}"]
+        return fit(read_steps(path, self.width))
+
+
+class FeaturedClips(ImageSet):
+    """Names of clips; there are no pictures of them."""
+
+    def __init__(self, name: str, clips: Iterable[str]) -> None:
+        self.name = name
+        self._clips = tuple(sorted(set(clips)))
+        self.fingerprint = digest_of((clip, (Path(), 0)) for clip in self._clips)
 
     def ids(self) -> Sequence[str]:
-        """Clips in the order given."""
-        return tuple(self._files)
+        """The clips by their name."""
+        return self._clips
 
-    def read(self, image_id: str) -> np.ndarray:
-        """Read one clip's file and bring it to 64 steps."""
-        if image_id not in self._files:
-            raise DataError(f"{self.name}: no clip {image_id!r}; expected one of {len(self._files)} ids")
-        path, _ = self._files[image_id]
-        return fit(read_steps(path, self.width))
+    def open(self, image_id: str) -> NoReturn:
+        """Refuse."""
+        raise DataError(f"{self.name}: of clip {image_id!r} there are features, but no pictures")

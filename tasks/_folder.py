@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tasks._files import digest
-from tasks._scattered import Scattered
-from tasks.base import DataError, Example, FeatureSource, ImageSet, Role, Task
+from tasks.base import DataError, Example, ImageSet, Role, Task
 
 SELECT_SHARE = 0.1
 """Share of the owners' training images that is kept from training, to select checkpoints."""
@@ -38,7 +37,7 @@ class FolderTask(Task):
     def __init__(self, data: Path | None = None) -> None:
         super().__init__(data)
         self._examples: dict[Role, tuple[Example, ...]] = {}
-        self._images: dict[str, ImageSet | FeatureSource] = {}
+        self._images: dict[str, ImageSet] = {}
 
     @property
     def folder(self) -> Path:
@@ -60,29 +59,17 @@ class FolderTask(Task):
         return f"no data folder: pass --data or set HARNESS_DATA to the one that holds {self.contents()}; {self.origin}"
 
     def missing(self) -> str | None:
-        """Name the files that are not there, or count the scattered ones, and say where the data can be had.
-
-        What is there but broken, `examples` tells.
-        """
+        """Name the files that are not there and where the data can be had."""
         if self.data is None:
             return self._no_data()
-        if absent := self.absent():
-            return f"{self.folder} lacks {', '.join(absent)}: {self.origin}; layout in {type(self).__module__}"
-        try:
-            return self.scattered.missing() if self.scattered else None
-        except DataError:
+        absent = self.absent()
+        if not absent:
             return None
+        return f"{self.folder} lacks {', '.join(absent)}: {self.origin}; layout in {type(self).__module__}"
 
     def absent(self) -> list[str]:
         """Names of what is required and not there."""
-        files = [name for name in self.required if not (self.folder / name).is_file()]
-        folders = self.scattered.absent_folders() if self.scattered else ()
-        return files + [f"{folder.relative_to(self.folder).as_posix()}/" for folder in folders]
-
-    @property
-    def scattered(self) -> Scattered | None:
-        """Files beside those required that the annotations name one by one, such as photos, if there are any."""
-        return None
+        return [name for name in self.required if not (self.folder / name).is_file()]
 
     def files(self) -> tuple[Path, ...]:
         """All files of the task that are there or must be there."""
@@ -94,8 +81,8 @@ class FolderTask(Task):
         return digest(self.files())
 
     def fingerprint(self) -> str:
-        """Digest of the contents of the task's own files, and of names and sizes of the scattered ones."""
-        return f"{self._digest}-{self.scattered.fingerprint()}" if self.scattered else self._digest
+        """Digest of the contents of all files of the task."""
+        return self._digest
 
     def examples(self, role: Role) -> Sequence[Example]:
         """Read the examples of a role, and check that each has its images."""
@@ -119,7 +106,7 @@ class FolderTask(Task):
                 f"are not in the image files (first: {unknown[0]}); {self.origin}"
             )
 
-    def images(self, role: Role) -> ImageSet | FeatureSource:
+    def images(self, role: Role) -> ImageSet:
         """The image set of a role, opened once."""
         name = self.image_set_name(role)
         if name not in self._images:
@@ -139,5 +126,5 @@ class FolderTask(Task):
         """
 
     @abstractmethod
-    def open_images(self, role: Role) -> ImageSet | FeatureSource:
-        """Make the set called `image_set_name`."""
+    def open_images(self, role: Role) -> ImageSet:
+        """Make the image set called `image_set_name`."""

@@ -65,10 +65,6 @@ class Scattered:
         """Digest of the names and sizes of all files."""
         return digest_of(sorted(self.found.items()))
 
-    def absent_folders(self) -> list[Path]:
-        """Folders that are not there at all."""
-        return [folder for folder in self.folders if not folder.is_dir()]
-
     def missing(self) -> str | None:
         """Return None if all files are there, else one sentence: how many are not, and where they can be had."""
         absent = sorted(self.wanted - self.found.keys())

@@ -22,16 +22,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
-from tasks._clip_features import ClipFeatures
+from tasks._clip_features import SUFFIX, ClipFeatures, FeaturedClips
 from tasks._folder import FolderTask, held_out
 from tasks._json import Fields, in_lines, values_of
 from tasks._scattered import Scattered
-from tasks.base import Card, DataError, Decoding, Example, FeatureSource, Metric, Role, Scored
+from tasks.base import Card, DataError, Decoding, Example, FeatureSource, ImageSet, Metric, Role, Scored
 from tasks.metrics import cider, exact
 from tasks.metrics.captions import ascii_only
 
 SELECT_SHARE = 0.02  # of the training recordings
-CLIP_WIDTH = 512
+ENCODER = "VALUE's CLIP ViT-B/32"
+CLIP_WIDTH = 512  # of its joint space with text
 ORIGIN = "annotations, subtitles and clip-vit features come by the scripts of github.com/VALUE-Leaderboard/DataRelease"
 LICENCE = "CC BY-NC-SA 4.0 (annotations, subtitles and features); the videos are their owners' and not needed"
 
@@ -52,7 +53,6 @@ class ValueTask(FolderTask):
 
     folders = ("video",)
     origin = ORIGIN
-    feature_width = CLIP_WIDTH
     prefix_place = "after"
     decoding = Decoding(beams=5, max_length=20)
     text_limit = 600
@@ -158,27 +158,50 @@ class ValueTask(FolderTask):
             )
         return said
 
+    def absent(self) -> list[str]:
+        """Files and the folder that are required and not there."""
+        folder = f"vis_features/{self.clips}/clip-vit"
+        return super().absent() + ([] if (self.folder / folder).is_dir() else [f"{folder}/"])
+
+    def missing(self) -> str | None:
+        """Name the files that are not there, or count the clips; what is there but broken, `examples` tells."""
+        try:
+            return super().missing() or self._scattered.missing()
+        except DataError:
+            return None
+
+    def fingerprint(self) -> str:
+        """Digest of the contents of annotations and subtitles, and of names and sizes of all clips' features."""
+        return f"{super().fingerprint()}-{self._scattered.fingerprint()}"
+
     @cached_property
-    def scattered(self) -> Scattered:
+    def _scattered(self) -> Scattered:
         """The features of all clips that are trained or reported on."""
         return self._feature_files(self.path("train"), self.path("report"))
 
     def _feature_files(self, *annotations: Path) -> Scattered:
         def names() -> set[str]:
-            return {f"{clip}.npz" for path in annotations for clip in values_of(path, "vid_name")}
+            return {f"{clip}{SUFFIX}" for path in annotations for clip in values_of(path, "vid_name")}
 
         folder = self.folder / f"vis_features/{self.clips}/clip-vit"
         return Scattered([folder], names, "files of clips' features", f"{ORIGIN}; layout in {__name__}")
+
+    def precomputed(self, encoder: str) -> FeatureSource:
+        """VALUE's features, whatever the encoder: there is nothing else to be seen of its clips."""
+        return self._features
+
+    @cached_property
+    def _features(self) -> FeatureSource:
+        return ClipFeatures(ENCODER, CLIP_WIDTH, lambda: self._scattered)
 
     def image_set_name(self, role: Role) -> str:
         """Training and selection share the clips of their file, and tasks on the same clips share them, too."""
         return f"video/{self.clips}/{'validation' if role == 'report' else 'train'}"
 
-    def open_images(self, role: Role) -> FeatureSource:
-        """Features by the clip's name."""
+    def open_images(self, role: Role) -> ImageSet:
+        """Clips by their name."""
         items = self._reported if role == "report" else self._training
-        files = {clip: f"{clip}.npz" for clip in sorted({item.clip for item in items})}
-        return ClipFeatures(self.image_set_name(role), self.scattered.locate(files), self.feature_width)
+        return FeaturedClips(self.image_set_name(role), (item.clip for item in items))
 
 
 class QuestionTask(ValueTask):

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import numpy as np
 
 Role = Literal["train", "select", "report"]
 """What a split is used for: to learn, to choose a checkpoint, to publish a score. The last two never coincide."""
@@ -88,21 +90,16 @@ class Scored:
     more: Mapping[str, float] = field(default_factory=dict)  # further metrics by name, such as consistency
 
 
-class VisualSet(ABC):
-    """What examples show, images or clips, by id."""
+class ImageSet(ABC):
+    """Images or clips by id, drawn or decoded on demand."""
 
-    name: str  # unique among all sets, for instance "mini/train"
+    name: str  # unique among all image sets, for instance "mini/train"
     fingerprint: str  # changes whenever any image or the list of ids could differ
+    frames: ClassVar[int] = 1  # pictures of each id; of clips more than one, at most 64
 
     @abstractmethod
     def ids(self) -> Sequence[str]:
         """All image ids, in a fixed order."""
-
-
-class ImageSet(VisualSet):
-    """Pictures, drawn or decoded on demand; the backbone's image encoder makes features of them."""
-
-    frames: ClassVar[int] = 1  # pictures of each id; of clips more than one, at most 64
 
     @abstractmethod
     def open(self, image_id: str) -> Image:
@@ -116,19 +113,35 @@ class ImageSet(VisualSet):
         """Return the ``frames`` pictures of an id in order; of an image, the image alone. Raises as `open`."""
         return (self.open(image_id),)
 
+    def feature_name(self, image_id: str) -> str:
+        """Return the name of an image or clip in a `FeatureSource`."""
+        return image_id
 
-class FeatureSource(VisualSet):
-    """Features that somebody else computed, in the place of pictures; read from their files when they are needed."""
 
-    width: int  # of a token's features
-    tokens: int  # of each id
+class FeatureSource(ABC):
+    """Features that were made before, of pictures or clips by name.
+
+    They are read one at a time and nothing stays open, so that processes may share a source and a source may be larger
+    than memory.
+    """
+
+    place: str  # where they lie, for messages
+    encoder: str  # what made them; one of this project's encoders, or another's name
+    fingerprint: str  # changes whenever any feature could differ
+    tokens: int  # of each picture or clip
+    width: int  # of each token
+
+    @property
+    @abstractmethod
+    def names(self) -> Collection[str]:
+        """What there are features of."""
 
     @abstractmethod
-    def read(self, image_id: str) -> np.ndarray:
-        """Return the features of one image or clip, (tokens, width), floating point.
+    def read(self, name: str) -> np.ndarray:
+        """Return the features of one of the ``names``: (tokens, width), float16 or float32.
 
         Raises:
-            DataError: they are missing, broken or of another width.
+            DataError: they cannot be read, or are not what was expected.
         """
 
 
@@ -148,7 +161,6 @@ class Task(ABC):
     text_limit: ClassVar[int | None] = None  # tokens, special tokens included
     target_limit: ClassVar[int | None] = None
     batch_share: ClassVar[float] = 1.0  # batch size of this task relative to the suite's
-    feature_width: int | None = None  # None: `images` gives pictures; else a `FeatureSource` of this width
 
     def __init__(self, data: Path | None = None) -> None:
         """Remember where the data lies; read nothing yet (``data`` is the folder given by ``--data``)."""
@@ -163,6 +175,18 @@ class Task(ABC):
         """Return None if the task can run, else one sentence: what is missing and how to get it."""
         return None
 
+    def precomputed(self, encoder: str) -> FeatureSource | None:
+        """Return features of this image encoder that lie among the data and stand for the pictures; None: none do.
+
+        Raises:
+            DataError: they are there but broken.
+        """
+        return None
+
+    def missing_images(self, encoder: str) -> str | None:
+        """Return None if pictures, or features of this encoder in their place, are there, else as `missing` does."""
+        return None
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Digest of the data as it lies on disk; part of every cell's key.
@@ -170,6 +194,10 @@ class Task(ABC):
         Raises:
             DataError: a file is there but cannot be read.
         """
+
+    def fingerprint_for(self, encoder: str) -> str:
+        """Digest of the data that a cell with this encoder reads: of `precomputed` features in place of pictures."""
+        return self.fingerprint()
 
     @abstractmethod
     def examples(self, role: Role) -> Sequence[Example]:
@@ -180,8 +208,8 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def images(self, role: Role) -> ImageSet | FeatureSource:
-        """Return the images that the examples of this role refer to, or their features where there is a width."""
+    def images(self, role: Role) -> ImageSet:
+        """Return the images that the examples of this role refer to."""
 
     @abstractmethod
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:

@@ -203,7 +203,7 @@ def test_the_papers_suite_of_clips_runs_on_files_in_values_layout(tmp_path, worl
     monkeypatch.setitem(small_world.CONFIG, "vocab_size", 96)  # 64 rows of the token table say where a visual token is
     write_checkpoint(tmp_path / "small")
     monkeypatch.setattr("harness.preparation.load_encoder", lambda *_: pytest.fail("features need no image encoder"))
-    monkeypatch.setattr("harness.catalogue.Catalogue.encoder_missing", lambda *_: "the encoder is not here")
+    monkeypatch.setattr("harness.backbones.vision.missing", lambda *_: "the encoder is not here")
     catalogue = Catalogue(data)
     tasks = catalogue.suites["video-text"].tasks
     assert catalogue.missing("video-text", "small") is None
@@ -244,7 +244,7 @@ def test_features_of_several_widths_do_not_train_together(tmp_path, world):
     data = tmp_path / "data"
     write_value(data)
     options = world.model_copy(update={"data": data})
-    with pytest.raises(Incompatible, match=r"several widths \(small-colour 6, tvqa 512\); train these tasks apart"):
+    with pytest.raises(UserError, match=r"several widths: 512 in .*/clip-vit, 6 in image encoder"):
         prepare(a_cell(tasks=("small-colour", "tvqa")), options, silent)
 
 

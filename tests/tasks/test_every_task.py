@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks import ROLES, Example, FeatureSource, Task
+from tasks import ROLES, DataError, Example, Task
 from tasks.floors import floors
 from tasks.suites import known
 
@@ -90,12 +90,14 @@ def test_examples_have_their_images(task):
         named = {i for example in task.examples(role) for i in example.images}
         assert named <= set(images.ids())
         assert images.name and images.fingerprint
-        assert isinstance(images, FeatureSource) == (task.feature_width is not None)
+        source = task.precomputed("any")
         for image in sorted(named)[:2]:
-            if isinstance(images, FeatureSource):
-                assert images.read(image).shape == (images.tokens, images.width) == (images.tokens, task.feature_width)
-            else:
+            if source is None:
                 assert images.open(image).mode == "RGB"
+            else:
+                assert source.read(images.feature_name(image)).shape == (source.tokens, source.width)
+                with pytest.raises(DataError, match="there are features, but no pictures"):
+                    images.open(image)
 
 
 def test_perfect_predictions_reach_the_floors_and_empty_ones_score_nothing(task):
