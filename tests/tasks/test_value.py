@@ -1,6 +1,7 @@
 """TVQA, How2QA, TVC and YC2C on small files in VALUE's layout, and on official lines where they are."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -58,6 +59,13 @@ def test_lengths_decoding_and_loss_are_the_published_ones(task):
     assert (task.prefix, task.prefix_place) == (f"{task.name}: ", "after")
     assert (task.text_limit, task.target_limit, task.loss, task.batch_share) == (600, 20, "example", 1.0)
     assert (task.decoding.beams, task.decoding.max_length, task.decoding.choices) == (5, 20, ())
+
+
+def test_the_documentation_names_every_file_and_folder():
+    text = (Path(__file__).parents[2] / "docs" / "papers-data.md").read_text("utf-8")
+    for task in TASKS:
+        assert f"`{task.name}`" in text and f"{task.clips}/clip-vit/" in text
+        assert all(name.rpartition("/")[2] in text for name in task.required)
 
 
 @pytest.mark.parametrize(
