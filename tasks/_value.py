@@ -8,13 +8,15 @@ Layout of ``<data>/video/``, as the scripts of github.com/VALUE-Leaderboard/Data
 * ``vis_features/tv/clip-vit/``, ``.../how2/...``, ``.../yc2/...``: ``<vid_name>.npz`` of each clip, in any folders
   below, with an array ``features``: CLIP ViT-B/32, 512 numbers for each step of 1.5 seconds.
 
-The answers to the test questions are hidden. The owners' validation split is reported; checkpoints are selected on a
+The answers to the test questions are hidden; predictions for them are written as the owners' server takes them. The
+owners' validation split is reported; checkpoints are selected on a
 few recordings of the training split, drawn by seed, the same ones for tasks on the same clips. Texts are VL-Adapter's:
 all that is said in a clip, without times, before the question; the task's prefix after it, lost where a text is long.
 """
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +28,18 @@ from tasks._clip_features import SUFFIX, ClipFeatures, FeaturedClips
 from tasks._folder import FolderTask, held_out
 from tasks._json import Fields, in_lines, values_of
 from tasks._scattered import Scattered
-from tasks.base import Card, DataError, Decoding, Example, FeatureSource, ImageSet, Metric, Role, Scored
+from tasks.base import (
+    Card,
+    DataError,
+    Decoding,
+    Example,
+    FeatureSource,
+    ImageSet,
+    Metric,
+    Role,
+    Scored,
+    SubmittedTask,
+)
 from tasks.metrics import cider, exact
 from tasks.metrics.captions import ascii_only
 
@@ -35,6 +48,9 @@ ENCODER = "VALUE's CLIP ViT-B/32"
 CLIP_WIDTH = 512  # of its joint space with text
 ORIGIN = "annotations, subtitles and clip-vit features come by the scripts of github.com/VALUE-Leaderboard/DataRelease"
 LICENCE = "CC BY-NC-SA 4.0 (annotations, subtitles and features); the videos are their owners' and not needed"
+
+
+PARTS: Mapping[Role, str] = {"train": "train", "select": "train", "report": "validation", "submit": "test"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +62,10 @@ class Item:
     text: str
     answers: tuple[str, ...]  # the right one, or all captions; none where they are hidden
     kind: str
+    moment: object = None  # the part of the clip that is meant, as its file says it
 
 
-class ValueTask(FolderTask):
+class ValueTask(FolderTask, SubmittedTask):
     """A task in VALUE's layout; training reads one example per answer of an item, otherwise there is one per item."""
 
     folders = ("video",)
@@ -58,6 +75,7 @@ class ValueTask(FolderTask):
     text_limit = 600
     target_limit = 20
     clips: ClassVar[str]  # whose: "tv", "how2" or "yc2"
+    hidden: ClassVar[str]  # the file of test questions
     metric: ClassVar[Metric]
     title: ClassVar[str]
     summary: ClassVar[str]
@@ -75,7 +93,8 @@ class ValueTask(FolderTask):
             splits={
                 "train": "train, about 98 % of its recordings",
                 "select": "train, about 2 % of its recordings",
-                "report": "validation",
+                "report": PARTS["report"],
+                "submit": PARTS["submit"],
             },
             metric=self.metric,
             cluster="recording",
@@ -97,13 +116,13 @@ class ValueTask(FolderTask):
     def path(self, role: Role) -> Path:
         """The annotation file that a role is read from."""
         training, reported, _ = self.required
-        return self.folder / (reported if role == "report" else training)
+        return self.folder / {"train": training, "validation": reported, "test": self.hidden}[PARTS[role]]
 
     def read(self, role: Role) -> Iterable[Example]:
         """Examples in the order of the file."""
-        for item in self._reported if role == "report" else self._training:
+        for item in self._items(role):
             cluster = self.recording(item.clip)
-            if role != "report" and (cluster in self._selected) != (role == "select"):
+            if role in ("train", "select") and (cluster in self._selected) != (role == "select"):
                 continue
             taught = [(item.id, item.answers)]
             if role == "train" and len(item.answers) > 1:
@@ -120,6 +139,15 @@ class ValueTask(FolderTask):
                     kind=item.kind,
                     subtitles=self._subtitles.get(item.clip, ""),
                 )
+
+    def _items(self, role: Role) -> Sequence[Item]:
+        if role == "submit":
+            return self._submitted
+        return self._reported if role == "report" else self._training
+
+    @cached_property
+    def _submitted(self) -> Sequence[Item]:
+        return list(self.items(self.path("submit"), hidden=True))
 
     @cached_property
     def _reported(self) -> Sequence[Item]:
@@ -192,16 +220,32 @@ class ValueTask(FolderTask):
 
     @cached_property
     def _features(self) -> FeatureSource:
-        return ClipFeatures(ENCODER, CLIP_WIDTH, lambda: self._scattered)
+        return ClipFeatures(ENCODER, CLIP_WIDTH, self._all_features)
+
+    def _all_features(self) -> Scattered:
+        """The features of the test's clips, too, where these are known."""
+        roles: tuple[Role, ...] = ("train", "report", "submit")
+        return self._feature_files(*(path for role in roles if (path := self.path(role)).is_file()))
 
     def image_set_name(self, role: Role) -> str:
         """Training and selection share the clips of their file, and tasks on the same clips share them, too."""
-        return f"video/{self.clips}/{'validation' if role == 'report' else 'train'}"
+        return f"video/{self.clips}/{PARTS[role]}"
 
     def open_images(self, role: Role) -> ImageSet:
         """Clips by their name."""
-        items = self._reported if role == "report" else self._training
-        return FeaturedClips(self.image_set_name(role), (item.clip for item in items))
+        return FeaturedClips(self.image_set_name(role), (item.clip for item in self._items(role)))
+
+    def submission(self, role: Role, examples: Sequence[Example], predictions: Sequence[str]) -> tuple[str, str]:
+        """Return ``<task>/<task>_<split>_predictions`` as VALUE's EvaluationTools take it."""
+        items = {item.id: item for item in self._items(role)}
+        said = [(items[example.id], text) for example, text in zip(examples, predictions, strict=True)]
+        suffix, content = self.submitted(said)
+        split = self.path(role).stem.removesuffix("_release")  # such as how2qa_test_public
+        return f"{self.name}/{split}_predictions{suffix}", content
+
+    @abstractmethod
+    def submitted(self, said: Sequence[tuple[Item, str]]) -> tuple[str, str]:
+        """Suffix and content of the file with what was said of each item."""
 
 
 class QuestionTask(ValueTask):
@@ -228,6 +272,11 @@ class QuestionTask(ValueTask):
                 kind=(question.lower().split() or [""])[0],
             )
 
+    def submitted(self, said: Sequence[tuple[Item, str]]) -> tuple[str, str]:
+        """One object, question -> number of the choice; 0 where none was said, as VL-Adapter does."""
+        labels = {f"a{number}": number for number in range(self.offered)}
+        return ".json", json.dumps({item.id: labels.get(text[:2], 0) for item, text in said})
+
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Exact match of the choice."""
         return Scored(*exact.exact(predictions, [example.references for example in examples]))
@@ -238,6 +287,7 @@ class CaptionTask(ValueTask):
 
     metric = cider.METRIC.model_copy(update={"version": f"{cider.METRIC.version}/ascii"})
     moment: ClassVar[Fields] = {}  # the field of a line that says which part of the clip is meant
+    clip_field: ClassVar[str]  # how a submission calls the clip
 
     def items(self, path: Path, hidden: bool = False) -> Iterator[Item]:
         """One item per clip or moment."""
@@ -247,8 +297,18 @@ class CaptionTask(ValueTask):
             captions = () if hidden else _texts(more.pop())
             if not (captions or hidden):
                 raise DataError(f"{path}: clip_id {name}: descs hold no caption; expected texts called 'desc'")
-            text = "".join(f"[TS] ({time})" for time in more)
-            yield Item(str(name), clip, text, captions, "caption")
+            moment = more[0] if self.moment else None
+            text = f"[TS] ({moment})" if self.moment else ""
+            yield Item(str(name), clip, text, captions, "caption", moment)
+
+    def submitted(self, said: Sequence[tuple[Item, str]]) -> tuple[str, str]:
+        """One line per clip or moment."""
+        lines = []
+        for item, text in said:
+            moment = dict.fromkeys(self.moment, item.moment)
+            line = {self.clip_field: item.clip, "clip_id": int(item.id), **moment, "descs": [{"desc": text}]}
+            lines.append(json.dumps(line) + "\n")
+        return ".jsonl", "".join(lines)
 
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """CIDEr; document frequencies come from the examples given."""

@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     import numpy as np
 
-Role = Literal["train", "select", "report"]
-"""What a split is used for: to learn, to choose a checkpoint, to publish a score. The last two never coincide."""
+Role = Literal["train", "select", "report", "submit"]
+"""What a split is used for: to learn, to choose a checkpoint, to publish a score, and, where its references are hidden,
+to send predictions to the owners. Selection and report never coincide."""
 
 ROLES: tuple[Role, ...] = ("train", "select", "report")
+"""What every task has splits for."""
 
 
 class DataError(Exception):
@@ -214,3 +216,20 @@ class Task(ABC):
     @abstractmethod
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Score one prediction per example."""
+
+
+class SubmittedTask(Task):
+    """A task with a split for "submit", too: only its owners' server scores that one.
+
+    Its examples have neither targets nor references; its files need not be there for anything else.
+    """
+
+    @abstractmethod
+    def submission(self, role: Role, examples: Sequence[Example], predictions: Sequence[str]) -> tuple[str, str]:
+        """Return the file that the server takes, its name (folder included) and its content.
+
+        Args:
+            role: "report" or "submit"; servers take predictions of both.
+            examples: all examples of that role.
+            predictions: one for each.
+        """

@@ -26,3 +26,4 @@ class How2qa(QuestionTask):
         "ann/how2qa/how2qa_val_release.jsonl",
         "ann/how2_subtitles.jsonl",
     )
+    hidden = "ann/how2qa/how2qa_test_public_release.jsonl"

@@ -28,3 +28,5 @@ class Tvc(CaptionTask):
         "ann/tvc/tvc_val_release.jsonl",
         "ann/tv_subtitles.jsonl",
     )
+    hidden = "ann/tvc/tvc_test_release.jsonl"
+    clip_field = "vid_name"

@@ -25,3 +25,4 @@ class Tvqa(QuestionTask):
         "ann/tvqa/tvqa_val.jsonl",
         "ann/tv_subtitles.jsonl",
     )
+    hidden = "ann/tvqa/tvqa_test_release.jsonl"

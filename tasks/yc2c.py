@@ -25,6 +25,8 @@ class Yc2c(CaptionTask):
         "ann/yc2c/yc2c_val_release.jsonl",
         "ann/yc2_subtitles.jsonl",
     )
+    hidden = "ann/yc2c/yc2c_test_release.jsonl"
+    clip_field = "video_id"
 
     def recording(self, clip: str) -> str:
         """The whole video, of which other clips are other steps."""

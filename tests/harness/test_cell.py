@@ -26,6 +26,7 @@ from harness.plugins import find_methods
 from harness.preparation import prepare
 from harness.run_folder import CellFolder
 from harness.store import silent
+from harness.submission import submit
 from methods import tuned
 from tasks import DataError
 
@@ -217,14 +218,33 @@ def test_the_papers_suite_of_clips_runs_on_files_in_values_layout(tmp_path, worl
     assert [(score.task, score.split, score.examples) for score in result.scores] == [
         (task, "validation", 16) for task in tasks
     ]
+    written = submit(folder, options, tmp_path / "submission", silent)
+    assert {path.parent.name for path in written} == set(tasks) and len(written) == 2 * len(tasks)
+    said = json.loads((tmp_path / "submission" / "tvqa" / "tvqa_test_predictions.json").read_text())
+    assert len(said) == 8 and set(said.values()) <= set(range(5))
+    stored = pandas.read_parquet(folder.path / "predictions.parquet")
+    lines = (tmp_path / "submission" / "yc2c" / "yc2c_val_predictions.jsonl").read_text().splitlines()
+    captions = [json.loads(line)["descs"][0]["desc"] for line in lines]
+    assert captions == stored[stored["task"] == "yc2c"]["prediction"].tolist()
     ready = prepare(cell, options, silent)
     assert ready.bench.model.visual.feature_width == 512
     first = ready.scored[0]
     batch = first.batch(np.array([3, 0, 1]), first.texts.first[:3])
     names = [first.examples[index].images[0] for index in (3, 0, 1)]
-    stored = [np.load(clips / "tv" / "clip-vit" / f"{name}.npz")["features"] for name in names]
+    found = [np.load(clips / "tv" / "clip-vit" / f"{name}.npz")["features"] for name in names]
     assert names[1] == names[2] != names[0] and batch.features.shape == (3, 1, 64, 512)
-    assert all((batch.features[row, 0, : len(steps)].numpy() == steps).all() for row, steps in enumerate(stored))
+    assert all((batch.features[row, 0, : len(steps)].numpy() == steps).all() for row, steps in enumerate(found))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({}, "no server scores small-colour, small-truth, small-caption"), ({"limit": 4}, "ran with limit 4; servers")],
+)
+def test_what_no_server_takes_is_not_submitted(tmp_path, world, settings, said):
+    folder = run(tmp_path, a_cell(epochs=0, **settings), world)
+    with pytest.raises(UserError, match=said):
+        submit(folder, world, tmp_path / "submission", silent)
+    assert not (tmp_path / "submission").exists()
 
 
 def test_broken_features_end_a_cell_before_it_trains(tmp_path, world):

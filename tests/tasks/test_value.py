@@ -11,6 +11,7 @@ from tasks import ROLES, DataError
 from tasks._clip_features import ClipFeatures, fit
 from tasks._scattered import Scattered
 from tasks.how2qa import How2qa
+from tasks.official.catalogue import FORMATS
 from tasks.suites import NAMED
 from tasks.tvc import Tvc
 from tasks.tvqa import Tvqa
@@ -156,6 +157,48 @@ def test_steps_are_brought_to_64_as_by_an_adaptive_maximum(count):
     pooled = torch.nn.functional.adaptive_max_pool1d(torch.from_numpy(steps.T)[None], 64)[0].T.numpy()
     expected = pooled if count >= 64 else np.concatenate([steps, np.zeros((64 - count, 3))])
     assert (fit(steps) == expected).all()
+
+
+SUBMITTED = {
+    Tvqa: ("tvqa/tvqa_test_predictions.json", '{"128": 3, "129": 0, "130": 0, "131": 0}'),
+    How2qa: ("how2qa/how2qa_test_public_predictions.json", '{"128": 3, "129": 0, "130": 0, "131": 0}'),
+    Tvc: (
+        "tvc/tvc_test_predictions.jsonl",
+        '{"vid_name": "show_s01e64_clip_00", "clip_id": 128, "ts": [0, 4.25], "descs": [{"desc": "a3"}]}',
+    ),
+    Yc2c: ("yc2c/yc2c_test_predictions.jsonl", '{"video_id": "_test0_0", "clip_id": 128, "descs": [{"desc": "a3"}]}'),
+}
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
+def test_predictions_are_written_as_the_owners_server_takes_them(data, task, tmp_path):
+    made = task(data)
+    examples = made.examples("submit")
+    assert [example.id for example in examples] == ["128", "129", "130", "131"]
+    assert not any(example.references or example.targets for example in examples)
+    source = made.precomputed("any")
+    assert all(example.images[0] in source.names for example in examples)
+    name, content = SUBMITTED[task]
+    found = made.submission("submit", examples, ["a3", "a7", "so", ""])
+    assert found[0] == name and found[1].splitlines()[0] == content
+    reported = made.examples("report")
+    name, content = made.submission("report", reported, [example.references[0] for example in reported])
+    assert name.endswith(("val_predictions.json", "val_predictions.jsonl"))
+    written = tmp_path / "written"
+    written.write_text(content)
+    form = FORMATS[task.name]
+    read, said, left_out = form.read(file(data, task, "val"), written, None)
+    assert not left_out and form.scorer(read, said).metrics[task(data).card.metric.name] > 0
+
+
+def test_a_test_split_is_needed_by_nothing_else(data):
+    task = Yc2c(data)
+    before = task.fingerprint()
+    file(data, task, "test").unlink()
+    assert Yc2c(data).missing() is None and Yc2c(data).fingerprint() == before
+    assert Yc2c(data).examples("report")
+    with pytest.raises(DataError, match=r"yc2c_test_release\.jsonl: cannot be read"):
+        Yc2c(data).examples("submit")
 
 
 def garbage(path):
