@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 from harness import checkpoint
@@ -9,7 +10,7 @@ from harness.catalogue import Catalogue
 from harness.errors import UserError
 from harness.evaluation import predict
 from harness.options import Options
-from harness.preparation import prepare
+from harness.preparation import Prepared, prepare
 from harness.run_folder import WEIGHTS, CellFolder, make_folder, write_atomically
 from harness.store import Progress
 from tasks import Role, SubmittedTask
@@ -34,17 +35,20 @@ def submit(folder: CellFolder, options: Options, output: Path, progress: Progres
         raise UserError(f"{folder.path}: no server scores {', '.join(cell.tasks)}; its report has all scores")
     ready = prepare(cell, options, progress)
     checkpoint.load(weights, ready.bench.model)
-    written = []
-    for task in [data.task for data in ready.scored]:
-        for role in ROLES if isinstance(task, SubmittedTask) else ():
-            data = ready.read(task, role)
-            what = f"{task.name}, {task.card.splits[role]}"
-            size = cell.settings.evaluation_batch_size
-            said = predict(
-                ready.bench, data, size, lambda done, what=what, total=len(data): progress(what, done, total)
-            )
-            name, content = task.submission(role, data.examples, said)
-            make_folder((output / name).parent)
-            write_atomically(output / name, content)
-            written.append(output / name)
-    return written
+    tasks = [task for data in ready.scored if isinstance(task := data.task, SubmittedTask)]
+    size = cell.settings.evaluation_batch_size
+    return [_write(ready, task, role, size, output, progress) for task, role in product(tasks, ROLES)]
+
+
+def _write(ready: Prepared, task: SubmittedTask, role: Role, size: int, output: Path, progress: Progress) -> Path:
+    data = ready.read(task, role)
+
+    def tell(done: int) -> None:
+        progress(f"{task.name}, {task.card.splits[role]}", done, len(data))
+
+    said = predict(ready.bench, data, size, tell)
+    name, content = task.submission(role, data.examples, said)
+    path = output / name
+    make_folder(path.parent)
+    write_atomically(path, content, "free space or give another folder to --output")
+    return path
