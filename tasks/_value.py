@@ -260,15 +260,15 @@ class QuestionTask(ValueTask):
         fields = {"qid": int, "vid_name": str, "q": str, "ts": str, **choices}
         label = {} if hidden else {"answer_idx": int}
         for name, clip, question, time, *texts in in_lines(path, fields | label):
-            right = () if hidden else (texts.pop(),)
-            if not set(right) <= set(numbers):
-                raise DataError(f"{path}: question {name}: answer_idx is {right[0]}; expected 0 to {self.offered - 1}")
+            right = None if hidden else texts.pop()
+            if right is not None and right not in numbers:
+                raise DataError(f"{path}: question {name}: answer_idx is {right}; expected 0 to {self.offered - 1}")
             offered = " ".join(f"a{number}: {text.strip('. ')}." for number, text in enumerate(texts))
             yield Item(
                 id=str(name),
                 clip=clip,
                 text=f"[Q] {question.strip()} [TS] ({time}) [Choices] {offered}",
-                answers=tuple(f"a{number}" for number in right),
+                answers=() if right is None else (f"a{right}",),
                 kind=(question.lower().split() or [""])[0],
             )
 

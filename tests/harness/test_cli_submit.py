@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.cli import invoke
+from harness.cli.program import invoke
 from harness.options import Options
 from harness.run_folder import OPTIONS
 
