@@ -80,15 +80,27 @@ class Features:
         return torch.from_numpy(self.rows[rows])
 
 
-def read_features(source: FeatureSource, images: ImageSet) -> Features:
+def read_features(store: Store, source: FeatureSource, images: ImageSet, progress: Progress = silent) -> Features:
     """Take the features of an image set from a source.
 
+    The first time, each is read once: a broken file ends a cell before it trains, not after hours of it.
+
     Raises:
-        DataError: the source leaves an image out.
+        DataError: the source leaves an image out, or has it but broken.
+        UserError: the cache cannot be written.
     """
     names = {image: images.feature_name(image) for image in images.ids()}
     if absent := next((name for name in names.values() if name not in source.names), None):
         raise DataError(f"{source.place}: no features of {absent!r}, which {images.name} needs; extract or fetch them")
+
+    def read_all() -> int:
+        for done, name in enumerate(names.values(), start=1):
+            source.read(name)
+            progress(f"reading features of {images.name}", done, len(names))
+        return len(names)
+
+    key = {"version": VERSION, "source": source.fingerprint, "set": images.name, "images": images.fingerprint}
+    store.remembered("read-features", key, read_all, progress)
     return Features(
         SourceRows(source, list(names.values())), {image: row for row, image in enumerate(names)}, images.name
     )

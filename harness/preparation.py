@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,7 @@ class Prepared:
     train: Sequence[TaskData]
     select: Sequence[TaskData]  # empty when no epoch is selected
     scored: Sequence[TaskData]  # the split that the settings score on
+    read: Callable[[Task, Role], TaskData]  # what else of a task is asked for
 
 
 def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
@@ -80,7 +81,7 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         splits[role] = [reader.read(task, role) for task in tasks]
     seed_everything(cell.seed)
     select = splits["select"] if settings.selection == "best" else []
-    return Prepared(bench, counts, store, splits["train"], select, splits[settings.score_on])
+    return Prepared(bench, counts, store, splits["train"], select, splits[settings.score_on], reader.read)
 
 
 def _compare(cell: Cell, name: str, fingerprint: str, thing: str) -> None:
@@ -153,7 +154,7 @@ class _Visual:
     def open(self, task: Task, images: ImageSet, store: Store, progress: Progress) -> Features:
         """The features of an image set of a task."""
         if task.name in self._sources:
-            return read_features(self._sources[task.name], images)
+            return read_features(store, self._sources[task.name], images, progress)
         assert self.encoder is not None
         return features(store, self.encoder, images, progress)
 

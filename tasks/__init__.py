@@ -11,6 +11,7 @@ from tasks.base import (
     Metric,
     Role,
     Scored,
+    SubmittedTask,
     Task,
 )
 
@@ -25,5 +26,6 @@ __all__ = [
     "Metric",
     "Role",
     "Scored",
+    "SubmittedTask",
     "Task",
 ]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import ClassVar
@@ -14,34 +12,9 @@ from PIL import Image
 
 from tasks._files import decode
 from tasks._folder import FolderTask
+from tasks._scattered import Found, Scattered, digest_of
 from tasks.base import DataError, FeatureSource, ImageSet
 from tasks.features import open_features
-
-Found = tuple[Path, int]
-"""Where a file lies, and its size in bytes."""
-
-
-def files_below(folders: Iterable[Path], wanted: set[str]) -> dict[str, Found]:
-    """Return the wanted files, by name, that lie in these folders or in folders below them."""
-    found: dict[str, Found] = {}
-    for top in folders:
-        for place, below, names in os.walk(top, followlinks=True):
-            below.sort()
-            for name in wanted.intersection(names):
-                path = Path(place, name)
-                try:
-                    found.setdefault(name, (path, path.stat().st_size))
-                except OSError:  # a link to nowhere
-                    continue
-    return found
-
-
-def digest_of(files: Iterable[tuple[str, Found]]) -> str:
-    """Return a digest of names and sizes: a hundred thousand photos are too many to read before every run."""
-    total = hashlib.sha256()
-    for name, (path, size) in files:
-        total.update(f"{name} {path.name} {size}\n".encode())
-    return total.hexdigest()[:16]
 
 
 class PhotoFiles(ImageSet):
@@ -95,7 +68,7 @@ class PhotoTask(FolderTask):
         Of photos and features, either will do; `missing_images` knows of which encoder.
         """
         try:
-            return super().missing() or (None if self._any_features else self._missing_photos())
+            return super().missing() or (None if self._any_features else self._scattered.missing())
         except DataError:
             return None
 
@@ -103,7 +76,7 @@ class PhotoTask(FolderTask):
         """Count the photos that are not there, or that features of this encoder leave out."""
         source = self.precomputed(encoder)
         if source is None:
-            return self._missing_photos()
+            return self._scattered.missing()
         absent = sorted(name for name in self.wanted_photos if PurePath(name).stem not in source.names)
         if not absent:
             return None
@@ -114,6 +87,8 @@ class PhotoTask(FolderTask):
 
     def precomputed(self, encoder: str) -> FeatureSource | None:
         """What lies in the encoder's folders, opened once."""
+        if self.data is None:
+            return None
         if encoder not in self._opened:
             folders = [folder / encoder for folder in self._feature_folders]
             self._opened[encoder] = open_features([folder for folder in folders if folder.is_dir()], encoder)
@@ -131,15 +106,11 @@ class PhotoTask(FolderTask):
     def _any_features(self) -> bool:
         return any(folder.is_dir() for folder in self._feature_folders)
 
-    def _missing_photos(self) -> str | None:
-        absent = sorted(self.wanted_photos - self._photos.keys())
-        if not absent:
-            return None
-        places = " and ".join(str(self.folder / name) for name in self.photo_folders)
-        return (
-            f"{len(absent):,} of {len(self.wanted_photos):,} photos are not in {places} (first: {absent[0]}): "
-            f"{self.photo_origin}; layout in {type(self).__module__}"
-        )
+    @cached_property
+    def _scattered(self) -> Scattered:
+        folders = [self.folder / name for name in self.photo_folders]
+        origin = f"{self.photo_origin}; layout in {type(self).__module__}"
+        return Scattered(folders, self.photo_names, "photos", origin)
 
     @abstractmethod
     def photo_names(self) -> set[str]:
@@ -149,18 +120,14 @@ class PhotoTask(FolderTask):
             DataError: a file cannot be read.
         """
 
-    @cached_property
+    @property
     def wanted_photos(self) -> set[str]:
         """What `photo_names` found, scanned once."""
-        return self.photo_names()
-
-    @cached_property
-    def _photos(self) -> Mapping[str, Found]:
-        return files_below([self.folder / name for name in self.photo_folders], self.wanted_photos)
+        return self._scattered.wanted
 
     def fingerprint(self) -> str:
         """Digest of the contents of all annotation files, and of names and sizes of all photos."""
-        return f"{super().fingerprint()}-{digest_of(sorted(self._photos.items()))}"
+        return f"{super().fingerprint()}-{self._scattered.fingerprint()}"
 
     def fingerprint_for(self, encoder: str) -> str:
         """The same, with the features in the photos' place where there are some."""
@@ -173,10 +140,9 @@ class PhotoTask(FolderTask):
         Raises:
             DataError: photos are not there.
         """
-        found = self._photos
-        if self._any_features:  # then a photo is needed only where one is opened
-            found = {file: (self.folder / self.photo_folders[0] / file, 0) for file in files.values()} | found
-        elif absent := [file for file in files.values() if file not in found]:
-            reason = self._missing_photos()
-            raise DataError(reason or f"{name}: no file {absent[0]!r} in {self.contents()}; {self.photo_origin}")
+        if not self._any_features:
+            return PhotoFiles(name, self._scattered.locate(files))
+        # Then a photo is needed only where one is opened.
+        assumed = {file: (self.folder / self.photo_folders[0] / file, 0) for file in files.values()}
+        found = assumed | dict(self._scattered.found)
         return PhotoFiles(name, {image: found[file] for image, file in files.items()})

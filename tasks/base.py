@@ -14,10 +14,12 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     import numpy as np
 
-Role = Literal["train", "select", "report"]
-"""What a split is used for: to learn, to choose a checkpoint, to publish a score. The last two never coincide."""
+Role = Literal["train", "select", "report", "submit"]
+"""What a split is used for: to learn, to choose a checkpoint, to publish a score, and, where its references are hidden,
+to send predictions to the owners. Selection and report never coincide."""
 
 ROLES: tuple[Role, ...] = ("train", "select", "report")
+"""What every task has splits for."""
 
 
 class DataError(Exception):
@@ -150,7 +152,8 @@ class Task(ABC):
 
     name: ClassVar[str]
     version: ClassVar[str]  # changes whenever the same data could give other examples
-    prefix: ClassVar[str]  # put before the text when task prefixes are on, for instance "vqa: "
+    prefix: ClassVar[str]  # put to the text when task prefixes are on, for instance "vqa: "
+    prefix_place: ClassVar[Literal["before", "after"]] = "before"  # the text, its subtitles included
     published_prefix: ClassVar[str | None] = None  # what the papers' code puts there, where it is something else
     decoding: ClassVar[Decoding] = Decoding()
     loss: ClassVar[Literal["example", "weighted-example", "token"]] = "example"
@@ -213,3 +216,20 @@ class Task(ABC):
     @abstractmethod
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Score one prediction per example."""
+
+
+class SubmittedTask(Task):
+    """A task with a split for "submit", too: only its owners' server scores that one.
+
+    Its examples have neither targets nor references; its files need not be there for anything else.
+    """
+
+    @abstractmethod
+    def submission(self, role: Role, examples: Sequence[Example], predictions: Sequence[str]) -> tuple[str, str]:
+        """Return the file that the server takes, its name (folder included) and its content.
+
+        Args:
+            role: "report" or "submit"; servers take predictions of both.
+            examples: all examples of that role.
+            predictions: one for each.
+        """

@@ -20,6 +20,7 @@ from harness.cli import (
     probing,
     running,
     scoring,
+    submitting,
     tuning,
     watching,
 )
@@ -49,6 +50,7 @@ app.command("check")(contributing.check)
 app.command("new")(contributing.new)
 app.command("score")(scoring.score)
 app.command("features")(extracting.features)
+app.command("submit")(submitting.submit)
 app.command("pretrain")(pretraining.pretrain)
 app.command("probe")(probing.probe)
 app.command("cell")(running.cell)
