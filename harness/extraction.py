@@ -110,10 +110,9 @@ def extract(
         for name in left:
             if before.get(name) != sizes[name]:
                 row = next(rows)
-                row = nothing if row is None else row
             else:
-                row = earlier.read(name) if earlier and name in earlier.names else nothing
-            file.write(row.tobytes())
+                row = earlier.read(name) if earlier and name in earlier.names else None
+            file.write((nothing if row is None else row).tobytes())
             file.flush()
             done += 1
             progress(f"features of {folder}", done, len(sizes))
@@ -246,12 +245,24 @@ def _encoded(encoder: ImageEncoder, paths: Sequence[Path], work: Work, tell: Tel
     pictures = _Pictures(paths, encoder.image_size)
     with warnings.catch_warnings(action="ignore"):  # that these are many processes for this machine
         batches = iter(DataLoader(pictures, work.batch_size, num_workers=work.workers, collate_fn=_stacked))
-    for pixels, wrongs in batches:
+    for pixels, wrongs in _unless_a_worker_dies(batches):
         features = iter(() if pixels is None else _encode(encoder, torch.from_numpy(pixels), work))
         for wrong in wrongs:
             if wrong is not None:
                 tell(wrong)
             yield None if wrong is not None else next(features)
+
+
+def _unless_a_worker_dies(batches: Iterator[Any]) -> Iterator[Any]:
+    try:
+        yield from batches
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise UserError(
+            "a process that decodes pictures was killed, perhaps for lack of memory; give fewer --workers or a smaller "
+            "--batch-size: the same command goes on from there"
+        ) from error
 
 
 def _encode(encoder: ImageEncoder, pixels: torch.Tensor, work: Work) -> np.ndarray:
