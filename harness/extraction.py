@@ -36,6 +36,9 @@ from tasks.features import (
     read_layout,
 )
 
+Loaded = tuple[np.ndarray | None, list[str | None]]
+"""The pictures of a batch that decoded (n, 3, size, size), and of each picture what is wrong with it."""
+
 Tell = Callable[[str], None]
 """Called with one sentence about each picture that does not decode, as soon as that is known."""
 
@@ -228,11 +231,10 @@ class _Pictures(Dataset[np.ndarray | str]):
             return str(error)
 
 
-def _stacked(batch: Sequence[np.ndarray | str]) -> tuple[np.ndarray | None, list[str | None]]:
-    """The pictures of a batch that decoded, and of each picture what is wrong with it.
+def _stacked(batch: Sequence[np.ndarray | str]) -> Loaded:
+    """Make a batch of numpy arrays, which travel through pipes.
 
-    They travel as numpy arrays, through pipes: torch would send tensors through shared memory, of which containers
-    have little.
+    Tensors would travel through shared memory, of which containers have little.
     """
     good = [pixels for pixels in batch if isinstance(pixels, np.ndarray)]
     return np.stack(good) if good else None, [entry if isinstance(entry, str) else None for entry in batch]
@@ -253,7 +255,7 @@ def _encoded(encoder: ImageEncoder, paths: Sequence[Path], work: Work, tell: Tel
             yield None if wrong is not None else next(features)
 
 
-def _unless_a_worker_dies(batches: Iterator[Any]) -> Iterator[Any]:
+def _unless_a_worker_dies(batches: Iterator[Loaded]) -> Iterator[Loaded]:
     try:
         yield from batches
     except RuntimeError as error:
