@@ -106,7 +106,7 @@ def extract(
     )
     layout = Layout(index, encoder.tokens, encoder.width)
     nothing = np.full(layout.shape[1:], np.nan, np.float16)
-    with _part(output, layout) as (file, done):
+    with _part(output, layout) as (file, done), _watching_workers():
         left = index.names[done:]
         fresh = [name for name in left if before.get(name) != sizes[name]]
         rows = _encoded(encoder, [pictures[name] for name in fresh], work, tell)
@@ -247,7 +247,7 @@ def _encoded(encoder: ImageEncoder, paths: Sequence[Path], work: Work, tell: Tel
     pictures = _Pictures(paths, encoder.image_size)
     with warnings.catch_warnings(action="ignore"):  # that these are many processes for this machine
         batches = iter(DataLoader(pictures, work.batch_size, num_workers=work.workers, collate_fn=_stacked))
-    for pixels, wrongs in _unless_a_worker_dies(batches):
+    for pixels, wrongs in batches:
         features = iter(() if pixels is None else _encode(encoder, torch.from_numpy(pixels), work))
         for wrong in wrongs:
             if wrong is not None:
@@ -255,9 +255,11 @@ def _encoded(encoder: ImageEncoder, paths: Sequence[Path], work: Work, tell: Tel
             yield None if wrong is not None else next(features)
 
 
-def _unless_a_worker_dies(batches: Iterator[Loaded]) -> Iterator[Loaded]:
+@contextmanager
+def _watching_workers() -> Iterator[None]:
+    """Say in one line that a worker was killed, which torch tells at any point of the main process."""
     try:
-        yield from batches
+        yield
     except RuntimeError as error:
         if "DataLoader worker" not in str(error):
             raise

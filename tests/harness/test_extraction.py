@@ -198,6 +198,17 @@ def test_features_that_overflow_are_refused(photos, tmp_path):
         extract(loud, photos, tmp_path / "f.safetensors")
 
 
+def test_a_worker_that_is_killed_is_told_and_its_work_gone_on_with(photos, tmp_path):
+    def kill_workers(pixels):
+        for child in multiprocessing.active_children():
+            child.kill()
+        return torch.zeros(len(pixels), 36, 4)
+
+    with pytest.raises(UserError, match="was killed, perhaps for lack of memory; give fewer --workers"):
+        extract(encoder(read=kill_workers), photos, tmp_path / "f.safetensors", Work(batch_size=1, workers=1))
+    assert extract(encoder(), photos, tmp_path / "f.safetensors", Work(batch_size=1)).encoded < PICTURES
+
+
 def test_the_command_writes_where_tasks_look_and_says_what_it_did(photos, capsys):
     paths = stem_paths(photos)
     arguments = ["features", "--encoder", "mini-clip", "--images", str(photos), "--device", "cpu", "--workers", "0"]
