@@ -77,13 +77,20 @@ class PhotoTask(FolderTask):
         source = self.precomputed(encoder)
         if source is None:
             return self._scattered.missing()
-        absent = sorted(name for name in self.wanted_photos if PurePath(name).stem not in source.names)
-        if not absent:
+        if encoder not in self._left_out:  # asked for every cell of a grid
+            self._left_out[encoder] = sorted(
+                name for name in self.wanted_photos if name.rpartition(".")[0] not in source.names
+            )
+        if not (absent := self._left_out[encoder]):
             return None
         return (
             f"{len(absent):,} of {len(self.wanted_photos):,} photos have no features in {source.place} (first: "
             f"{absent[0]}); extract them by `python -m harness features --encoder {encoder}`, or take the folder away"
         )
+
+    @cached_property
+    def _left_out(self) -> dict[str, list[str]]:
+        return {}
 
     def precomputed(self, encoder: str) -> FeatureSource | None:
         """What lies in the encoder's folders, opened once."""
