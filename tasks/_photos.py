@@ -14,19 +14,19 @@ from PIL import Image
 
 from tasks._files import decode
 from tasks._folder import FolderTask
-from tasks.base import DataError, ImageSet
+from tasks.base import DataError, ImageSet, Part, Role
 
 Found = tuple[Path, int]
 """Where a file lies, and its size in bytes."""
 
 
-def files_below(folders: Iterable[Path], wanted: set[str]) -> dict[str, Found]:
-    """Return the wanted files, by name, that lie in these folders or in folders below them."""
+def files_below(folders: Iterable[Path], wanted: set[str] | None = None) -> dict[str, Found]:
+    """Return the wanted files, or all, by name, that lie in these folders or in folders below them."""
     found: dict[str, Found] = {}
     for top in folders:
         for place, below, names in os.walk(top, followlinks=True):
             below.sort()
-            for name in wanted.intersection(names):
+            for name in names if wanted is None else wanted.intersection(names):
                 path = Path(place, name)
                 try:
                     found.setdefault(name, (path, path.stat().st_size))
@@ -120,13 +120,22 @@ class PhotoTask(FolderTask):
         """Digest of the contents of all annotation files, and of names and sizes of all photos."""
         return f"{super().fingerprint()}-{digest_of(sorted(self._photos.items()))}"
 
-    def photo_files(self, name: str, files: Mapping[str, str]) -> PhotoFiles:
-        """Return the image set of this name; ``files``: the name of each image id's file.
+    def parts(self) -> Sequence[Part]:
+        """Each annotation file of its own, and all photos; where the annotations are absent, any photos."""
+        if self.data is None:
+            return ()
+        wanted: int | None = None
+        try:
+            found, wanted = self._photos, len(self.wanted_photos)
+        except DataError:
+            found = files_below([self.folder / name for name in self.photo_folders])
+        size = sum(size for _, size in found.values())
+        return (*super().parts(), Part(" and ".join(self.photo_folders), len(found), wanted, size))
 
-        Raises:
-            DataError: photos are not there.
-        """
-        if absent := [file for file in files.values() if file not in self._photos]:
-            reason = self._missing_photos()
-            raise DataError(reason or f"{name}: no file {absent[0]!r} in {self.contents()}; {self.photo_origin}")
-        return PhotoFiles(name, {image: self._photos[file] for image, file in files.items()})
+    def photo_files(self, name: str, files: Mapping[str, str]) -> PhotoFiles:
+        """Return the image set of this name, of what is there; ``files``: the name of each image id's file."""
+        return PhotoFiles(name, {image: self._photos[file] for image, file in files.items() if file in self._photos})
+
+    def without_images(self, role: Role, absent: Sequence[str], wanted: int) -> str:
+        """Count all photos that are not there."""
+        return self._missing_photos() or super().without_images(role, absent, wanted)

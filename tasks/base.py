@@ -56,6 +56,7 @@ class Card(BaseModel):
     metric: Metric
     cluster: str = "image"  # what per-example scores are clustered by in a bootstrap
     bibtex: str = ""  # citation key
+    sizes: Mapping[str, int] = {}  # examples of the whole data by role, or of several such as "train+select"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,17 @@ class Example:
     def whole_text(self) -> str:
         """The input text with its subtitles first, in VL-Adapter's format for video."""
         return f"[Subs] {self.subtitles} {self.text}".rstrip() if self.subtitles else self.text
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a task's data, or all its photos, as it lies on disk."""
+
+    name: str  # from the data folder on
+    there: int  # files
+    wanted: int | None  # files; None where what says how many is not there
+    size: int  # bytes of those that are there
+    needed: bool = True  # without it, nothing runs
 
 
 @dataclass(frozen=True)
@@ -140,6 +152,10 @@ class Task(ABC):
         """Return None if the task can run, else one sentence: what is missing and how to get it."""
         return None
 
+    def parts(self) -> Sequence[Part]:
+        """What the task reads from the data folder, and how much of it is there; empty if it reads nothing."""
+        return ()
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Digest of the data as it lies on disk; part of every cell's key.
@@ -155,6 +171,10 @@ class Task(ABC):
         Raises:
             DataError: a file is missing or broken.
         """
+
+    def records(self, role: Role) -> Sequence[Example]:
+        """Return the examples whether or not their images are there; raises as `examples`."""
+        return self.examples(role)
 
     @abstractmethod
     def images(self, role: Role) -> ImageSet:
