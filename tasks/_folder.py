@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tasks._files import digest
+from tasks._source import Source, Step
 from tasks.base import DataError, Example, ImageSet, Part, Role, Task
 
 SELECT_SHARE = 0.1
@@ -94,7 +95,16 @@ class FolderTask(Task):
     def _part(self, name: str, needed: bool) -> Part:
         path = self.folder / name
         there = path.is_file()
-        return Part(str(path.relative_to(str(self.data))), int(there), 1, path.stat().st_size if there else 0, needed)
+        return Part(self._place(name), int(there), 1, path.stat().st_size if there else 0, needed)
+
+    def preparation(self, source: Source) -> Sequence[Step]:
+        """Files that lie among the downloads as they are read."""
+        found = (source.step(self._place(name), self._place(name)) for name in (*self.required, *self.optional))
+        return [step for step in found if step]
+
+    def _place(self, name: str) -> str:
+        """A file of the task, from the data folder on."""
+        return (self.folder / name).relative_to(str(self.data)).as_posix()
 
     def records(self, role: Role) -> Sequence[Example]:
         """Read the examples of a role, once."""

@@ -7,13 +7,14 @@ import os
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from PIL import Image
 
 from tasks._files import decode
 from tasks._folder import FolderTask
+from tasks._source import Entry, Source, Step
 from tasks.base import DataError, ImageSet, Part, Role
 
 Found = tuple[Path, int]
@@ -131,6 +132,26 @@ class PhotoTask(FolderTask):
             found = files_below([self.folder / name for name in self.photo_folders])
         size = sum(size for _, size in found.values())
         return (*super().parts(), Part(" and ".join(self.photo_folders), len(found), wanted, size))
+
+    def preparation(self, source: Source) -> Sequence[Step]:
+        """Annotation files and, when they are there, the photos that they name."""
+        steps = list(super().preparation(source))
+        if super().absent():
+            return steps
+        for name in sorted(self.wanted_photos):
+            if (entry := source.find(name)) is None:
+                continue
+            if name in self._photos:
+                target = self._photos[name][0].relative_to(str(self.data)).as_posix()
+            else:
+                target = f"{self._folder_of(entry)}/{name}"
+            steps.append(Step(target, entry.put, entry.size))
+        return steps
+
+    def _folder_of(self, entry: Entry) -> str:
+        """The folder for a photo: the one that is called as a folder that it comes from, else the first."""
+        from_ = PurePosixPath(entry.place).parts
+        return next((name for name in self.photo_folders if PurePosixPath(name).name in from_), self.photo_folders[0])
 
     def photo_files(self, name: str, files: Mapping[str, str]) -> PhotoFiles:
         """Return the image set of this name, of what is there; ``files``: the name of each image id's file."""

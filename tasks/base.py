@@ -6,10 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from tasks._source import Source, Step
 
 Role = Literal["train", "select", "report"]
 """What a split is used for: to learn, to choose a checkpoint, to publish a score. The last two never coincide."""
@@ -151,6 +154,14 @@ class Task(ABC):
     def missing(self) -> str | None:
         """Return None if the task can run, else one sentence: what is missing and how to get it."""
         return None
+
+    def preparation(self, source: Source) -> Sequence[Step]:
+        """What `data prepare` can write now from the owners' downloads; it asks again when these files are there.
+
+        Raises:
+            DataError: a download is broken.
+        """
+        return ()
 
     def parts(self) -> Sequence[Part]:
         """What the task reads from the data folder, and how much of it is there; empty if it reads nothing."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import typer
 
-from harness.cli import contributing, listing, planning, pretraining, probing, running, scoring, tuning, watching
+from harness.cli import contributing, data, listing, planning, pretraining, probing, running, scoring, tuning, watching
 from harness.errors import Unavailable, UserError
 from reports.record import RecordError
 from tasks.base import DataError
@@ -36,6 +36,7 @@ app.command("list")(listing.list_plugins)
 app.command("params")(listing.params)
 app.command("check")(contributing.check)
 app.command("new")(contributing.new)
+app.add_typer(data.app, name="data")
 app.command("score")(scoring.score)
 app.command("pretrain")(pretraining.pretrain)
 app.command("probe")(probing.probe)
