@@ -18,6 +18,8 @@ from harness.store import Progress, silent
 from tasks import Task
 from tasks.files import Source, Step
 
+SYNCED = 1 << 20  # bytes; to wait for the disk after each of a hundred thousand photos would take very long
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -41,7 +43,7 @@ def prepare(task: Task, source: Path, progress: Progress = silent) -> Prepared:
     written: set[str] = set()
     while True:  # which photos are wanted is known when the files that name them are there
         steps = kind(task.data).preparation(downloads)
-        waiting = [step for step in steps if step.target not in written and not _is_done(task.data, step)]
+        waiting = [step for step in steps if step.target not in written and not _is_there(task.data / step.target)]
         if not waiting:
             break
         for done, step in enumerate(waiting, 1):
@@ -71,9 +73,9 @@ def altered(task: Task, progress: Progress = silent) -> tuple[int, list[str]]:
     return len(noted), wrong
 
 
-def _is_done(data: Path, step: Step) -> bool:
-    path = data / step.target
-    return path.is_file() and step.size in (None, path.stat().st_size)
+def _is_there(path: Path) -> bool:
+    """Whether a file is there; one that a power cut left is empty."""
+    return path.is_file() and path.stat().st_size > 0
 
 
 def _write(task: Task, data: Path, step: Step) -> None:
@@ -85,7 +87,7 @@ def _write(task: Task, data: Path, step: Step) -> None:
         part.unlink(missing_ok=True)  # of a kill
         step.write(part)
         line = json.dumps({"file": step.target, "sha256": _digest(part)})
-        if step.size is None:  # of the others, a later call sees by the size what a power cut took
+        if part.stat().st_size >= SYNCED:
             with part.open("rb") as file:
                 os.fsync(file.fileno())
         part.replace(path)

@@ -145,7 +145,7 @@ class PhotoTask(FolderTask):
                 target = self._photos[name][0].relative_to(str(self.data)).as_posix()
             else:
                 target = f"{self._folder_of(entry)}/{name}"
-            steps.append(Step(target, entry.put, entry.size))
+            steps.append(Step(target, entry.put))
         return steps
 
     def _folder_of(self, entry: Entry) -> str:

@@ -70,7 +70,6 @@ class Step:
 
     target: str  # from the data folder on
     write: Callable[[Path], None]  # called with the path of a new file
-    size: int | None = None  # bytes, where known beforehand: a file of another size is written anew
 
 
 class Source:
@@ -133,4 +132,4 @@ class Source:
     def step(self, target: str, name: str) -> Step | None:
         """The step that puts the file of that name at a place below the data folder; None where it is not there."""
         entry = self.find(name)
-        return Step(target, entry.put, entry.size) if entry else None
+        return Step(target, entry.put) if entry else None

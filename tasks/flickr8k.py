@@ -85,7 +85,7 @@ class Flickr8k(FolderTask):
         """A file of captions for each split, and the table of photos."""
         tokens = source.find(TOKENS)
         lists = {split: entry for split, name in LISTS.items() if (entry := source.find(name))}
-        if not (tokens and lists):
+        if tokens is None or len(lists) < len(LISTS):
             return super().preparation(source)
         captions, photos = _captions_by_photo(tokens), {split: _lines(entry) for split, entry in lists.items()}
 
