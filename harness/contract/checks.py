@@ -62,11 +62,11 @@ class Check:
 
     def outcome(self) -> Outcome:
         """Apply the rule and say what became of it."""
+        place = (self.subject.name, self.place, self.rule.__name__)
         try:
-            state, reason = "passed", self() or ""
+            return Outcome(*place, "passed", self() or "")
         except Broken as error:
-            state, reason = "failed", str(error)
-        return Outcome(self.subject.name, self.place, self.rule.__name__, state, reason)
+            return Outcome(*place, "failed", str(error))
 
 
 def in_words(error: Exception) -> str:
