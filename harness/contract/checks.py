@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from tasks import DataError
+from methods import Method
+from tasks import DataError, Task
 
 State = Literal["passed", "failed", "refused", "skipped"]
 
@@ -17,12 +18,6 @@ that needs none. Raises `Broken` where the rule is not kept; may return a remark
 
 class Broken(AssertionError):
     """A plugin breaks a rule; the message is one line that says what was seen and what to do."""
-
-
-class Named(Protocol):
-    """A class of methods, or a task."""
-
-    name: str
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ class Check:
     """Calling it raises `Broken` where the rule is not kept; as text it is a test's name."""
 
     rule: Rule
-    subject: Named
+    subject: type[Method] | Task
     place: str = ""
 
     def __str__(self) -> str:
