@@ -87,7 +87,7 @@ def new(
     name: Annotated[str, typer.Argument(help="Its name, such as low-rank-gate.")],
     output: Annotated[Path, typer.Option(help="Folder of the new files.")] = Path(),
 ) -> None:
-    """Write a working method or task and its test (of a task, example data too), to be changed into your own."""
+    """Write a working method or task and its test, to be changed into yours; with a task, example data and a grid."""
     module, parts = name.replace("-", "_"), name.split("-")
     words = {"name": name, "module": module, "class": "".join(map(str.capitalize, parts))}
     words["title"] = " ".join(parts).capitalize()
@@ -96,7 +96,10 @@ def new(
     content = {plugin: _filled(f"{kind}.txt", words)}
     if not begun_in_package:  # there, every file is a method or a task, and the project's own tests find it
         content[output / f"test_{module}.py"] = _filled(f"{kind}_test.txt", words)
-    sample = output / name if kind == "task" and not begun_in_package else None
+    sample = None
+    if kind == "task" and not begun_in_package:
+        content[output / f"{module}.yaml"] = _filled("task_grid.txt", words)
+        sample = output / name
     _refuse(kind, words, content[plugin], [*content, *filter(None, [sample])])
     make_folder(output)
     if sample:

@@ -142,9 +142,11 @@ def task(tmp_path: Path, capsys: Captured, request: pytest.FixtureRequest) -> tu
 
 def test_a_new_task_has_example_data_and_is_not_written_twice(task: tuple[str, Path], capsys: Captured) -> None:
     name, file = task
-    assert sorted(path.name for path in file.parent.iterdir()) == sorted([name, file.name, f"test_{file.name}"])
+    assert sorted(path.name for path in file.parent.iterdir()) == sorted(
+        [name, file.name, f"test_{file.name}", f"{file.stem}.yaml"]
+    )
     assert len((file.parent / name / "train.jsonl").read_text().splitlines()) == 12
-    for path in (file, file.with_name(f"test_{file.name}")):
+    for path in (file, file.with_name(f"test_{file.name}"), file.with_suffix(".yaml")):
         path.unlink()
     assert invoke(["new", "task", name, "--output", str(file.parent)]) == 2
     assert f"error: {file.parent / name}: is there already; nothing was written" in capsys.readouterr().err
