@@ -98,7 +98,7 @@ def disjoint(task: Task, made: dict[Role, Sequence[Example]]) -> None:
         if shared := images[0] & images[1]:
             raise Broken(
                 f"{len(shared):,} images are in {task.card.splits[first]} and in {task.card.splits[second]} "
-                f"({some(shared)}), {len(shared_pairs):,} of them with the same text: part the examples by image"
+                f"({some(shared)}), {len(shared_pairs):,} (image, text) pairs too: part the examples by image"
             )
 
 

@@ -188,7 +188,7 @@ def test_check_tells_one_line_per_rule_and_role_of_a_task(task: tuple[str, Path]
     assert last == "14 checks, 1 failed"
     assert [line for line in told if not line.startswith("passed  ")] == [
         f"failed  {name} splits: 3 images are in train and in select (train-0.png, train-1.png, train-2.png), "
-        "3 of them with the same text: part the examples by image"
+        "3 (image, text) pairs too: part the examples by image"
     ]
 
 

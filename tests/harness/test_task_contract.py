@@ -176,7 +176,10 @@ BROKEN = {
     Unfitting: ("train examples", "example '2': 1 targets but 2 weights"),
     Blind: ("select images", "1 of 6 images are not in the image set (nowhere): add them"),
     Wide: ("train examples", "examples of learn have 1, 2 images: give all the same number"),
-    Leaking: ("splits", "6 images are in learn and in choose (train 0, train 1, train 2 and 3 more), 6 of them with"),
+    Leaking: (
+        "splits",
+        "6 images are in learn and in choose (train 0, train 1, train 2 and 3 more), 6 (image, text) pairs too",
+    ),
     Grey: ("report images", "image 'report 0' opens in mode L: return picture.convert('RGB')"),
     Empty: ("train rendering", "example '0' has neither text nor image"),
     Generous: ("scoring", "empty predictions score 1.0000: count them as wrong"),
