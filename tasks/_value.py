@@ -36,6 +36,7 @@ from tasks.base import (
     FeatureSource,
     ImageSet,
     Metric,
+    Part,
     Role,
     Scored,
     SubmittedTask,
@@ -186,10 +187,20 @@ class ValueTask(FolderTask, SubmittedTask):
             )
         return said
 
+    @property
+    def _feature_folder(self) -> str:
+        return f"vis_features/{self.clips}/clip-vit"
+
     def absent(self) -> list[str]:
         """Files and the folder that are required and not there."""
-        folder = f"vis_features/{self.clips}/clip-vit"
+        folder = self._feature_folder
         return super().absent() + ([] if (self.folder / folder).is_dir() else [f"{folder}/"])
+
+    def parts(self) -> Sequence[Part]:
+        """Each annotation file of its own, and the features of all clips."""
+        if self.data is None:
+            return ()
+        return (*super().parts(), self._scattered.part(f"{self.folder.name}/{self._feature_folder}"))
 
     def missing(self) -> str | None:
         """Name the files that are not there, or count the clips; what is there but broken, `examples` tells."""
@@ -211,8 +222,9 @@ class ValueTask(FolderTask, SubmittedTask):
         def names() -> set[str]:
             return {f"{clip}{SUFFIX}" for path in annotations for clip in values_of(path, "vid_name")}
 
-        folder = self.folder / f"vis_features/{self.clips}/clip-vit"
-        return Scattered([folder], names, "files of clips' features", f"{ORIGIN}; layout in {__name__}")
+        return Scattered(
+            [self.folder / self._feature_folder], names, "files of clips' features", f"{ORIGIN}; layout in {__name__}"
+        )
 
     def precomputed(self, encoder: str) -> FeatureSource:
         """VALUE's features, whatever the encoder: there is nothing else to be seen of its clips."""
