@@ -91,7 +91,8 @@ class PublishedTable(BaseModel):
     @property
     def name(self) -> str:
         """Safe in file names."""
-        return "-".join(slug(part) for part in ("published", self.paper, self.table, self.suite, self.backbone))
+        words = f"published {self.paper} {self.table} {self.suite} {self.backbone}".lower()
+        return slug(words.replace(" ", "-"))
 
     def summaries(self, row: PublishedRow) -> dict[str, Summary]:
         """Mean, deviation and n by our name of a task, "" being the average; what is not printed is absent.
