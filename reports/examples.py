@@ -66,15 +66,18 @@ class Examples:
     def draws(self, entries: Sequence[Entry], group: Group) -> Draws | None:
         """Draw seeds and clusters of the entries that all tasks' examples serve.
 
-        An entry is left out where its examples differ from the others', or do not average to its score, as those of a
+        An entry is left out where its examples are not those of most, or do not average to its score, as those of a
         metric that is no mean do not. None where nothing is left.
         """
         names = [task.name for task in group.tasks]
-        served = [entry for entry in entries if all(self._serves(entry, task) for task in group.tasks)]
-        if not served:
+        alike: dict[tuple[int, ...], list[Entry]] = defaultdict(list)
+        for entry in entries:
+            if all(self._serves(entry, task) for task in group.tasks):
+                alike[tuple(id(self.of(entry)[task].ids) for task in names)].append(entry)
+        if not alike:
             return None
+        served = max(alike.values(), key=len)
         first = self.of(served[0])
-        served = [e for e in served if all(self.of(e)[task].ids is first[task].ids for task in names)]
         codes, clusters = pd.factorize(np.concatenate([first[task].clusters for task in names]))
         parts = np.split(codes, np.cumsum([len(first[task].ids) for task in names])[:-1])
         counts = [self.of(entry)[names[0]].scores.shape[1] for entry in served]
@@ -103,7 +106,7 @@ class Examples:
                 frame = self._run.predictions(key)[["task", "id", "cluster", "score"]]
             except (RecordError, KeyError):
                 return {}
-            if frame["score"].isna().any():
+            if frame["score"].isna().any() or frame.duplicated(["task", "id"]).any():
                 return {}
             for task, part in frame.groupby("task", sort=False):
                 found[str(task)].append(self._ordered(str(task), part))

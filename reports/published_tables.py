@@ -9,7 +9,7 @@ from reports.formats import decimal, p_value, signed
 from reports.marks import Adjustment, Competing, PValues, against_best, alone, level, marks
 from reports.published_scores import PublishedRow, PublishedTable, published_tables
 from reports.statistics import Summary, draw_means, holm, welch
-from reports.symbols import COPIED, LEGEND, LEVEL, RE_RUN, SECONDARY, UNCOMPARABLE, legend
+from reports.symbols import COPIED, LEGEND, LEVEL, RE_RUN, SECONDARY, legend
 from reports.table import Column, Row, Table, TableCell, score_cell, text_cell
 
 _OBTAINED = {"own": "", "re-run": RE_RUN, "copied": COPIED}
@@ -130,8 +130,8 @@ def beside_published(group: Group) -> list[Table]:
     )
     said = [
         "Below a published value, or after it in parentheses: ours minus the published one, where task, metric and "
-        "split are the same and ours counts all examples.",
-        *legend(rows, {UNCOMPARABLE: f"{LEGEND[UNCOMPARABLE]} Deviations are left out."}),
+        "split are the same and ours bears no mark.",
+        *legend(rows),
     ]
     title = f"{group.title}, beside published numbers"
     ours = Table(f"beside-published-{group.name}", title, columns, tuple(rows), tuple(said))
@@ -144,8 +144,7 @@ def _ours(entry: Entry, group: Group) -> Row:
     for task in group.tasks:
         score = entry.scores.get(task.name)
         cells.append(score_cell(score.summary, symbols=score.symbols) if score else TableCell())
-    n = len(entry.done)
-    return Row((*cells, score_cell(entry.average), TableCell(str(n), n)))
+    return Row((*cells, score_cell(entry.average), TableCell(str(entry.seeds), entry.seeds)))
 
 
 def _theirs(table: PublishedTable, row: PublishedRow, entry: Entry, group: Group) -> Row:

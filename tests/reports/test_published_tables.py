@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from synthetic import Synthetic
+from synthetic import Synthetic, write_run
 
 import reports
 from harness.backbones.specs import SPECS
@@ -22,7 +25,7 @@ from reports.latex import table_to_latex
 from reports.markdown import write_table
 from reports.published_scores import PublishedRow, PublishedTable, published_tables
 from reports.published_tables import beside_published, published_table
-from reports.report import Board, Report
+from reports.report import Report, assemble
 from reports.symbols import COPIED, LEVEL, RE_RUN, SECONDARY
 from reports.table import Row, Table
 
@@ -91,11 +94,16 @@ class MarksOfPage(HTMLParser):
             self.rows[-1][-1][0] += data
 
 
+@cache
+def any_report() -> Report:
+    with tempfile.TemporaryDirectory() as folder:
+        return assemble(reports.load(write_run(Path(folder), [Synthetic("full", {"mini-vqa": 0.5})])))
+
+
 def html_marks(table: Table) -> Marks:
-    board = Board("b", table, None, [], [])
-    nothing = Table("every-cell", "Every cell", table.columns, ())
-    page = write_html(Report("r", [], None, [board], [], None, [], nothing, None, None, None))
-    found = MarksOfPage(page.split("</thead>")[1].split("</table>")[0]).rows
+    report = any_report()
+    page = write_html(replace(report, boards=[replace(report.boards[0], leaderboard=table)]))
+    found = MarksOfPage(page.split('<table class="published"')[1].split("</thead>")[1].split("</table>")[0]).rows
     return marked_cells(table, [row for row in found if len(row) > 1])
 
 
