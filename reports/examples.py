@@ -61,7 +61,8 @@ class Examples:
             clusters.append(left.clusters)
             differences.append((left.scores.mean(axis=1) - right.scores.mean(axis=1)) / len(left.ids))
         codes, names = pd.factorize(np.concatenate(clusters))
-        return sign_flips(np.bincount(codes, np.concatenate(differences), len(names)))
+        sums: Floats = np.bincount(codes, np.concatenate(differences), len(names)).astype(np.float64)
+        return sign_flips(sums)
 
     def draws(self, entries: Sequence[Entry], group: Group) -> Draws | None:
         """Draw seeds and clusters of the entries that all tasks' examples serve.
