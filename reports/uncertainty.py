@@ -110,8 +110,7 @@ def resolution_notes(rows: Sequence[Row]) -> list[str]:
 
 
 def _detectable(group: Group, column: str) -> float | None:
-    entries = group.ranked
-    summaries = [e.scores[column].summary if column in e.scores else e.average if not column else None for e in entries]
+    summaries = [entry.summary(column) for entry in group.ranked]
     several = [each for each in summaries if each is not None and each.std is not None]
     std = pooled_deviation(several)
     return detectable_difference(std, min(each.n for each in several)) if std else None
