@@ -15,6 +15,7 @@ from reports.entries import EMBEDDED, Group, groups
 from reports.figures import Picture, quality_figure
 from reports.formats import literal, moment, plain, present, size
 from reports.leaderboard import EMBEDDED_SUITE, leaderboard
+from reports.published_tables import beside_published
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
@@ -69,6 +70,7 @@ class Board:
     leaderboard: Table
     picture: Picture | None
     costs: list[Table]
+    published: list[Table]  # ours beside what papers print, then their tables of this suite and backbone
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Report:
     @property
     def tables(self) -> list[Table]:
         """All tables in reading order."""
-        boards = [table for board in self.boards for table in (board.leaderboard, *board.costs)]
+        boards = [table for board in self.boards for table in (board.leaderboard, *board.published, *board.costs)]
         others = [*self.trust, self.tasks, *self.coverage, self.every_cell, self.environment]
         return boards + [table for table in others if table is not None]
 
@@ -131,9 +133,10 @@ def _command(command: Any) -> str | None:
 
 def _board(group: Group, run: Run) -> Board:
     table = leaderboard(group, run)
+    name = table.name.removeprefix("leaderboard-")
     if group.scored_on == "select":
-        return Board(table.name.removeprefix("leaderboard-"), table, None, [])
-    return Board(table.name.removeprefix("leaderboard-"), table, quality_figure(group), cost_tables(group))
+        return Board(name, table, None, [], [])
+    return Board(name, table, quality_figure(group), cost_tables(group), beside_published(group))
 
 
 def _summary(run: Run, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
