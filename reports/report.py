@@ -15,6 +15,7 @@ from reports.entries import EMBEDDED, Group, groups
 from reports.figures import Picture, quality_figure
 from reports.formats import literal, moment, plain, present, size
 from reports.leaderboard import EMBEDDED_SUITE, leaderboard
+from reports.matrix import Matrix, coverage_matrix
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
@@ -81,7 +82,8 @@ class Report:
     boards: list[Board]
     trust: list[Table]  # how far the embedded suite can be trusted; empty where nothing of that was measured
     tasks: Table | None
-    coverage: list[Table]
+    overview: list[Table]  # cells by state, and why those that did not finish did not
+    matrix: Matrix
     every_cell: Table
     environment: Table | None
     command: str | None
@@ -91,7 +93,7 @@ class Report:
     def tables(self) -> list[Table]:
         """All tables in reading order."""
         boards = [table for board in self.boards for table in (board.leaderboard, *board.costs)]
-        others = [*self.trust, self.tasks, *self.coverage, self.every_cell, self.environment]
+        others = [*self.overview, *self.trust, self.tasks, self.matrix.table(), self.every_cell, self.environment]
         return boards + [table for table in others if table is not None]
 
 
@@ -114,7 +116,8 @@ def assemble(run: Run) -> Report:
         boards=[_board(group, run) for group in found],
         trust=trust_tables(run),
         tasks=task_cards(found, records(run.scores)) if found else None,
-        coverage=[coverage(run)] + ([why] if why is not None else []),
+        overview=[coverage(run)] + ([why] if why is not None else []),
+        matrix=coverage_matrix(run),
         every_cell=every_cell(run),
         environment=_environment(environment),
         command=_command(command),
