@@ -16,6 +16,7 @@ from reports.figures import Picture, quality_figure
 from reports.formats import literal, moment, plain, present, size
 from reports.leaderboard import EMBEDDED_SUITE, leaderboard
 from reports.matrix import Matrix, coverage_matrix
+from reports.payload import payload
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
@@ -88,6 +89,7 @@ class Report:
     environment: Table | None
     command: str | None
     grid: str | None
+    explorable: Mapping[str, Any]  # what the page's scripts read; see `reports.payload`
 
     @property
     def tables(self) -> list[Table]:
@@ -122,6 +124,7 @@ def assemble(run: Run) -> Report:
         environment=_environment(environment),
         command=_command(command),
         grid=run.grid,
+        explorable=payload(run),
     )
 
 

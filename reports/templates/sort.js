@@ -1,4 +1,3 @@
-"use strict";
 // Click or press a column's title to sort. Sections (references, methods, floors) stay apart and holes stay last.
 for (const table of document.querySelectorAll("table")) {
   const titles = [...table.tHead.rows[0].cells];

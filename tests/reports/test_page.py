@@ -1,0 +1,90 @@
+"""The page in a real browser: what is chosen, opened and typed; hostile texts; no error, no request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import Opened, browsing
+from synthetic import MINI_TASKS, Synthetic, write_cell, write_run
+
+from reports.render import render
+
+HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'` \u202eevil עברית 🦜 =1+1"
+LONG = "m" * 10_000
+SCORED = dict.fromkeys(MINI_TASKS, 0.5)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with browsing() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cells = [
+        Synthetic("full", dict.fromkeys(MINI_TASKS, 0.8), trained=900_000),
+        Synthetic("projection", dict.fromkeys(MINI_TASKS, 0.3), trained=1_000),
+        *(Synthetic("lora-single", dict.fromkeys(MINI_TASKS, 0.6 + seed / 20), seed=seed) for seed in (0, 1)),
+        Synthetic("lora-multiple", dict.fromkeys(MINI_TASKS, 0.7), trained=9_000),
+        Synthetic("hostile", dict.fromkeys(MINI_TASKS, 0.4), title=HOSTILE, overrides={"text": HOSTILE}, trained=77),
+        Synthetic("long", SCORED, title=LONG, overrides={"text": LONG}, trained=777),
+        Synthetic("broken", state="failed", reason=f"{HOSTILE} {LONG}"),
+        Synthetic(
+            "full", suite="vqav2", tasks=("vqav2",), state="unavailable", reason="VQAv2 is absent", recorded=False
+        ),
+    ]
+    run = write_run(tmp_path_factory.mktemp("page") / "a run", cells[:-2])
+    for cell in cells[-2:]:
+        folder = write_cell(run, cell)
+        (folder / "log.txt").write_text(f"first\r10%\r100%\n    {HOSTILE}\nlast line\n")
+        (folder / "options.json").write_text("{}")
+    return render(run)
+
+
+@pytest.fixture
+def opened(browser: Any, report: Path) -> Iterator[Opened]:
+    """The page, watched: whatever a test does, nothing may be said on the console or asked of the network."""
+    found = Opened(browser, report)
+    yield found
+    assert found.wrong == []
+    found.page.close()
+
+
+def test_a_field_of_the_matrix_opens_the_drawer_and_the_address_keeps_it(opened: Opened) -> None:
+    page = opened.page
+    page.locator(".matrix td.failed a").first.click()
+    drawer = page.get_by_role("dialog", name="broken")
+    told = drawer.inner_text()
+    for text in (HOSTILE.replace("\u202e", ""), "last line", "settings.epochs", "mkdir again && cp cells/", "torch"):
+        assert text in told
+    assert "10%" not in told
+    kept = opened.state
+    assert kept.startswith("cell=")
+    opened.go(f"#{kept}")
+    assert page.get_by_role("dialog", name="broken").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.get_by_role("dialog").is_visible()
+    assert opened.state == ""
+
+
+def test_the_drawer_shows_scores_a_curve_and_the_other_seeds(opened: Opened) -> None:
+    page = opened.page
+    page.locator(".leaderboard a", has_text="Lora single").first.click()
+    drawer = page.get_by_role("dialog", name="lora-single")
+    assert "60.00" in drawer.inner_text()
+    assert drawer.get_by_role("img", name="Training loss").locator("path").count() == 1
+    drawer.get_by_role("button", name="seed 1").click()
+    assert "65.00" in drawer.inner_text()
+    drawer.get_by_role("button", name="Close").click()
+    assert not drawer.is_visible()
+
+
+def test_links_to_sections_keep_the_state(opened: Opened) -> None:
+    opened.go("#q=lora")
+    opened.page.get_by_role("link", name="Coverage").click()
+    assert opened.state == "q=lora&at=coverage"
+    assert opened.page.evaluate("document.activeElement.id") == "coverage"
