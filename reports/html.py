@@ -20,7 +20,15 @@ from reports.report import GLOSSARY, Report
 from reports.trust import TITLE as TRUST
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SCRIPTS = ("dom", "state", "chart", "sort", "drawer", "main")  # in the order in which they build on each other
+_SCRIPTS = (
+    "dom",
+    "state",
+    "chart",
+    "sort",
+    "drawer",
+    "viewer",
+    "main",
+)  # in the order in which they build on each other
 
 
 def write_html(report: Report, cells_at: str = "..") -> str:
@@ -39,12 +47,13 @@ def write_html(report: Report, cells_at: str = "..") -> str:
         report=report,
         glossary=GLOSSARY,
         run_folder=quote(cells_at.replace(os.sep, "/")),
-        data=as_json(report.explorable),
+        data=as_json(report.explorable.content),
         trust_title=TRUST,
         style=Markup(style),
         script=Markup(script),
         figures={board.name: Markup(board.picture.svg) for board in report.boards if board.picture},
         policy=f"default-src 'none'; style-src {_digest(style)}; script-src {_digest(script)}; "
+        "img-src data: 'self' file:; "
         "base-uri 'none'; form-action 'none'",
     )
 

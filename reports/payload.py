@@ -2,21 +2,47 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from reports.details import cell_details
+from reports.examples import sampled_examples
 from reports.run import Run
 
+INLINE_BYTES = 2_000_000  # of pictures inside the page; more of them lie beside it
 _UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
 
 
-def payload(run: Run) -> dict[str, Any]:
-    """Everything that can be explored, as plain values."""
+@dataclass(frozen=True)
+class Payload:
+    """Plain values for the page, and the files beside it that they name."""
+
+    content: dict[str, Any]
+    files: dict[str, bytes]  # by path relative to the page
+
+
+def payload(run: Run) -> Payload:
+    """Everything that can be explored."""
     cells, environments = cell_details(run)
-    return {"cells": cells, "environments": environments}
+    examples = sampled_examples(run)
+    addresses, files = _pictures(examples.pictures)
+    content = {"cells": cells, "environments": environments, **examples.content(), "pictures": addresses}
+    return Payload(content, files)
+
+
+def _pictures(pictures: Iterable[bytes]) -> tuple[list[str], dict[str, bytes]]:
+    """Address of each picture, and the files that addresses lead to."""
+    kept = list(pictures)
+    if sum(map(len, kept)) <= INLINE_BYTES:
+        return [f"data:image/webp;base64,{base64.b64encode(picture).decode()}" for picture in kept], {}
+    addresses = [f"thumbnails/{hashlib.sha256(picture).hexdigest()[:20]}.webp" for picture in kept]
+    return addresses, dict(zip(addresses, kept, strict=True))
 
 
 def as_json(content: Any) -> Markup:

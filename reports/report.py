@@ -16,7 +16,7 @@ from reports.figures import Picture, quality_figure
 from reports.formats import literal, moment, plain, present, size
 from reports.leaderboard import EMBEDDED_SUITE, leaderboard
 from reports.matrix import Matrix, coverage_matrix
-from reports.payload import payload
+from reports.payload import Payload, payload
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
@@ -89,7 +89,7 @@ class Report:
     environment: Table | None
     command: str | None
     grid: str | None
-    explorable: Mapping[str, Any]  # what the page's scripts read; see `reports.payload`
+    explorable: Payload  # what the page's scripts read
 
     @property
     def tables(self) -> list[Table]:

@@ -25,7 +25,7 @@ function definitions(pairs) {
 }
 
 function choice(title, options, chosen, change) {
-  const select = element("select", { change: () => change(select.value) }, options.map(([value, text]) =>
+  const select = element("select", { "aria-label": title, change: () => change(select.value) }, options.map(([value, text]) =>
     element("option", { value, selected: value === chosen }, text)));
   return element("label", { class: "choice" }, element("span", {}, title), select);
 }

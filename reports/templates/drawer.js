@@ -55,6 +55,12 @@ function fill(cell) {
   if (selection) {
     rest.append(part("Selection split, mean over tasks", definitions(selection.map(([epoch, value]) => [`Epoch ${epoch}`, short(value * 100)]))));
   }
+  if (data.answers[cell.key]) {
+    rest.append(part("Predictions", element("button", { type: "button", click: () => {
+      state.set({ cell: "", see: cell.key, with: "", at: "predictions" });
+      show("predictions");
+    } }, "Look at examples")));
+  }
   if (cell.command) {
     const button = element("button", { type: "button", click: () => copy(cell.command, button) }, "Copy");
     rest.append(part("Run it again", element("p", {}, "In the run's folder, with the packages below:"),

@@ -14,6 +14,10 @@ from reports.render import render
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)> \"'` \u202eevil עברית 🦜 =1+1"
 LONG = "m" * 10_000
+ANSWERS = {
+    "full": {"0": "red", "1": HOSTILE, "2": "red"},
+    "lora-multiple": {"0": "red", "1": LONG, "2": "blue"},
+}
 SCORED = dict.fromkeys(MINI_TASKS, 0.5)
 
 
@@ -26,10 +30,10 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     cells = [
-        Synthetic("full", dict.fromkeys(MINI_TASKS, 0.8), trained=900_000),
+        Synthetic("full", dict.fromkeys(MINI_TASKS, 0.8), trained=900_000, answers=ANSWERS["full"]),
         Synthetic("projection", dict.fromkeys(MINI_TASKS, 0.3), trained=1_000),
         *(Synthetic("lora-single", dict.fromkeys(MINI_TASKS, 0.6 + seed / 20), seed=seed) for seed in (0, 1)),
-        Synthetic("lora-multiple", dict.fromkeys(MINI_TASKS, 0.7), trained=9_000),
+        Synthetic("lora-multiple", dict.fromkeys(MINI_TASKS, 0.7), trained=9_000, answers=ANSWERS["lora-multiple"]),
         Synthetic("hostile", dict.fromkeys(MINI_TASKS, 0.4), title=HOSTILE, overrides={"text": HOSTILE}, trained=77),
         Synthetic("long", SCORED, title=LONG, overrides={"text": LONG}, trained=777),
         Synthetic("broken", state="failed", reason=f"{HOSTILE} {LONG}"),
@@ -88,3 +92,33 @@ def test_links_to_sections_keep_the_state(opened: Opened) -> None:
     opened.page.get_by_role("link", name="Coverage").click()
     assert opened.state == "q=lora&at=coverage"
     assert opened.page.evaluate("document.activeElement.id") == "coverage"
+
+
+def test_the_viewer_shows_examples_and_where_two_rows_differ(opened: Opened) -> None:
+    page = opened.page
+    section = page.locator("#predictions")
+    examples = section.locator(".example")
+    row, beside, show = (section.get_by_label(name, exact=True) for name in ("Row", "Beside", "Show"))
+    row.select_option(label="full (mini-image on mini-bart)")
+    assert examples.count() == 3
+    assert page.evaluate("[...document.images].filter((image) => image.complete && image.naturalWidth).length") == 2
+    assert "Picture image-1" in section.inner_text() and "red (× 3), scarlet" in section.inner_text()
+    show.select_option("wrong")
+    assert examples.count() == 1
+    assert "\u202e" not in examples.inner_text() and "<script>alert(1)</script>" in examples.inner_text()
+    beside.select_option(label="lora-multiple")
+    assert examples.count() == 1
+    for text in ("which shape?", "red", "blue"):
+        assert text in examples.inner_text()
+    kept = opened.state
+    opened.go(f"#{kept}")
+    assert "which shape?" in examples.inner_text()
+    show.select_option("second")
+    assert examples.count() == 0 and "0 of 3 sampled examples" in section.inner_text()
+
+
+def test_a_drawer_leads_to_its_examples(opened: Opened) -> None:
+    page = opened.page
+    page.locator(".leaderboard a", has_text="Lora multiple").first.click()
+    page.get_by_role("button", name="Look at examples").click()
+    assert page.get_by_label("Row", exact=True).locator("option:checked").inner_text().startswith("lora-multiple")
