@@ -20,15 +20,7 @@ from reports.report import GLOSSARY, Report
 from reports.trust import TITLE as TRUST
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SCRIPTS = (
-    "dom",
-    "state",
-    "chart",
-    "sort",
-    "drawer",
-    "viewer",
-    "main",
-)  # in the order in which they build on each other
+_SCRIPTS = ("dom", "state", "chart", "drawer", "tables", "export", "filter", "viewer", "main")  # in the order in which they build on each other
 
 
 def write_html(report: Report, cells_at: str = "..") -> str:

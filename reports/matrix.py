@@ -57,10 +57,11 @@ class Matrix:
     rows: tuple[tuple[str, tuple[Slot | None, ...]], ...]
 
     @property
-    def headings(self) -> list[tuple[str, int]]:
-        """Suite and backbone of neighbouring columns, with how many they are."""
-        alike = groupby(self.places, key=lambda place: f"{place.suite} on {place.backbone}")
-        return [(title, len(list(members))) for title, members in alike]
+    def headings(self) -> list[tuple[Place, int]]:
+        """The first of neighbouring columns of one suite on one backbone, with how many they are."""
+        alike = groupby(self.places, key=lambda place: (place.suite, place.backbone))
+        groups = [list(members) for _, members in alike]
+        return [(members[0], len(members)) for members in groups]
 
     def table(self) -> Table:
         """The same for the writers of tables."""

@@ -12,7 +12,7 @@ from typing import Any
 from markupsafe import Markup
 
 from reports.details import cell_details
-from reports.examples import sampled_examples
+from reports.viewer import sampled_examples
 from reports.run import Run
 
 INLINE_BYTES = 2_000_000  # of pictures inside the page; more of them lie beside it

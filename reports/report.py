@@ -68,6 +68,8 @@ class Board:
     """Everything about one suite on one backbone."""
 
     name: str  # anchor
+    suite: str
+    backbone: str
     leaderboard: Table
     picture: Picture | None
     costs: list[Table]
@@ -137,9 +139,10 @@ def _command(command: Any) -> str | None:
 
 def _board(group: Group, run: Run) -> Board:
     table = leaderboard(group, run)
+    name = table.name.removeprefix("leaderboard-")
     if group.scored_on == "select":
-        return Board(table.name.removeprefix("leaderboard-"), table, None, [])
-    return Board(table.name.removeprefix("leaderboard-"), table, quality_figure(group), cost_tables(group))
+        return Board(name, group.suite, group.backbone, table, None, [])
+    return Board(name, group.suite, group.backbone, table, quality_figure(group), cost_tables(group))
 
 
 def _summary(run: Run, environment: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -33,7 +33,7 @@ class Opened:
     def __init__(self, browser: Any, file: Path, **options: Any) -> None:
         self.file = file
         self.page = browser.new_page(**{"viewport": {"width": 1200, "height": 900}} | options)
-        self.page.set_default_timeout(5_000)
+        self.page.set_default_timeout(30_000)
         self.wrong: list[str] = []
         self.page.on("console", lambda message: self.wrong.append(message.text))
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))

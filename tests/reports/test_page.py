@@ -122,3 +122,79 @@ def test_a_drawer_leads_to_its_examples(opened: Opened) -> None:
     page.locator(".leaderboard a", has_text="Lora multiple").first.click()
     page.get_by_role("button", name="Look at examples").click()
     assert page.get_by_label("Row", exact=True).locator("option:checked").inner_text().startswith("lora-multiple")
+
+
+def shown(opened: Opened, table: str) -> list[str]:
+    rows = opened.page.locator(f'table[data-table="{table}"] tbody tr:not(.section):visible th')
+    return [text.split("\n")[0][:20] for text in rows.all_inner_texts()]
+
+
+BOARD = "leaderboard-mini-image-mini-bart"
+
+
+def test_a_click_on_a_title_sorts_and_the_address_keeps_it(opened: Opened) -> None:
+    board = opened.page.locator(f'table[data-table="{BOARD}"]')
+    before = shown(opened, BOARD)
+    board.get_by_role("button", name="VQA", exact=True).click()
+    down = shown(opened, BOARD)
+    board.get_by_role("button", name="VQA", exact=True).click()
+    up = shown(opened, BOARD)
+    assert down[:4] == ["Full", "Projection", "Lora multiple", "Lora single"]  # references stay apart
+    assert up[:2] == ["Projection", "Full"] and up[2:-2] == down[2:-2][::-1] and sorted(up) == sorted(before)
+    assert board.locator('[aria-sort="ascending"]').count() == 1
+    opened.go(f"#{opened.state}")
+    assert shown(opened, BOARD) == up
+
+
+def test_rows_are_searched_and_filtered_everywhere(opened: Opened) -> None:
+    page = opened.page
+    page.get_by_label("Family", exact=True).select_option("lora*")
+    assert [row for row in shown(opened, BOARD) if row not in ("majority answer", "question only")] == [
+        "Lora multiple",
+        "Lora single",
+    ]
+    assert page.locator(".matrix tbody tr:visible").all_inner_texts()[0].startswith("lora-multiple")
+    assert opened.state == "family=lora*"
+    page.get_by_label("Search rows").fill("SINGLE")
+    assert shown(opened, BOARD) == ["Lora single"]
+    opened.go(f"#{opened.state}")
+    assert shown(opened, BOARD) == ["Lora single"] and page.get_by_label("Search rows").input_value() == "SINGLE"
+    page.get_by_role("button", name="Clear").click()
+    page.get_by_label("Suite", exact=True).select_option("vqav2")
+    assert not page.locator("#mini-image-mini-bart").is_visible()
+    assert shown(opened, "reasons") == ["vqav2"]
+    assert page.locator(".matrix thead tr:last-child th:visible").all_inner_texts() == ["Method", "vqav2"]
+
+
+def test_a_view_is_taken_as_csv_markdown_and_latex(opened: Opened) -> None:
+    page = opened.page
+    tools = page.locator(f'.scroll:has(table[data-table="{BOARD}"]) + .tools')
+    tools.get_by_text("Columns").click()
+    for column in ("Average", "Learning rate", "GQA", "NLVR", "CAPTION"):
+        tools.get_by_label(column, exact=True).uncheck()
+    page.get_by_label("Search rows").fill("hostile")
+    opened.go(f"#{opened.state}")
+    tools.get_by_role("button", name="Take this view").click()
+    window = page.get_by_role("dialog", name="Take this view")
+    text = window.get_by_label("The table as text")
+    header, row = text.input_value().splitlines()
+    assert header == "Method,Updated params (%),VQA,n"
+    assert row.startswith('"</script><script>') and row.endswith(",40,1")
+    window.get_by_label("Format").select_option("Markdown")
+    assert "| \\</script\\>\\<script\\>" in text.input_value()
+    window.get_by_label("Format").select_option("LaTeX")
+    assert "\\toprule" in text.input_value() and text.input_value().count("&") == 6
+    with page.expect_download() as saved:
+        window.get_by_role("button", name="Save").click()
+    assert saved.value.suggested_filename == f"{BOARD}.tex"
+    page.get_by_role("button", name="Close").click()
+
+
+def test_a_taken_view_disarms_formulas(opened: Opened) -> None:
+    opened.page.get_by_label("Search rows").fill("broken")
+    opened.page.locator('.scroll:has(table[data-table="reasons"]) + .tools button').click()
+    assert opened.page.get_by_label("The table as text").input_value().splitlines()[0].startswith("Suite,")
+    guarded = opened.page.evaluate(
+        """() => [...document.scripts].at(-1).textContent.match(/function guarded[^}]*}/)[0]"""
+    )
+    assert opened.page.evaluate(f"({guarded})('=1+1')") == "'=1+1"

@@ -3,7 +3,7 @@
 from synthetic import MINI_TASKS, Synthetic
 
 from reports import payload as payload_module
-from reports.examples import sampled_examples
+from reports.viewer import sampled_examples
 from reports.render import render
 from reports.run import load
 from reports.samples import sampled
