@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from reports.averages import CAPTIONS
 from reports.entries import EMBEDDED, Entry, Group, TaskColumn, TaskScore
-from reports.formats import HOLE, decimal, plain, spread
+from reports.formats import HOLE, decimal, plain
 from reports.level import Competing, level_with_best
 from reports.rates import COLUMN as RATE
 from reports.rates import rate_cell, rate_note
 from reports.rows import SELECTION_SPLIT
 from reports.run import Run
-from reports.statistics import Summary
-from reports.table import Column, Mark, Row, Table, TableCell
+from reports.table import Column, Mark, Row, Table, TableCell, score_cell
 
 UNCOMPARABLE, NOT_BETTER, AT_FLOOR, LEVEL = "†", "‡", "§", "≈"
 EMBEDDED_SUITE = "Embedded suite: a small measuring instrument, not comparable with published numbers."
@@ -89,11 +88,11 @@ def _row(
         symbols += LEVEL if (entry.label, task.name) in level else ""
         mark = marks.get((entry.label, task.name))
         fewer = f"n = {score.summary.n}" if score.summary.n < len(entry.done) else ""
-        cells.append(_score_cell(score.summary, mark, symbols, "; ".join(score.doubts), fewer))
+        cells.append(score_cell(score.summary, mark, symbols, fewer, "; ".join(score.doubts)))
     if several:
         symbols = UNCOMPARABLE if entry.average and _doubtful(entry, group) else ""
         symbols += LEVEL if (entry.label, "") in level else ""
-        cells.append(_score_cell(entry.average, marks.get((entry.label, "")), symbols))
+        cells.append(score_cell(entry.average, marks.get((entry.label, "")), symbols))
     done, planned = len(entry.done), len(entry.cells)
     seeds = f"{done}" if done == planned else f"{done} of {planned}"
     cells.append(TableCell(seeds, done))
@@ -103,14 +102,6 @@ def _row(
 def _at_floor(score: TaskScore, task: TaskColumn, group: Group) -> bool:
     floors = [values[task.name] for values in group.floors.values() if task.name in values]
     return task.higher_is_better and bool(floors) and score.summary.mean <= max(floors)
-
-
-def _score_cell(
-    summary: Summary | None, mark: Mark | None, symbols: str = "", tooltip: str = "", detail: str = ""
-) -> TableCell:
-    if summary is None:
-        return TableCell()
-    return TableCell(spread(summary), summary.mean, mark, symbols, detail, tooltip=tooltip)
 
 
 def _floor_row(name: str, values: dict[str, float], group: Group, several: bool) -> Row:

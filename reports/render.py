@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from reports.export import export_frame, table_to_csv
 from reports.files import write, write_text
 from reports.html import write_html
-from reports.markdown import write_markdown
+from reports.latex import table_to_latex
+from reports.markdown import write_markdown, write_table
 from reports.report import assemble
 from reports.run import load
+from reports.table import Table
+
+WRITERS: dict[str, Callable[[Table], str]] = {"csv": table_to_csv, "tex": table_to_latex, "md": write_table}
 
 
 def render(run_folder: Path, output: Path | None = None) -> Path:
@@ -30,7 +35,8 @@ def render(run_folder: Path, output: Path | None = None) -> Path:
         export_frame(frame, output / "tables", name)
     for table in report.tables:
         if table is not report.every_cell:  # cells.csv holds it already, with all columns
-            write_text(output / "tables" / f"{table.name}.csv", table_to_csv(table))
+            for suffix, write in WRITERS.items():
+                write_text(output / "tables" / f"{table.name}.{suffix}", write(table))
     for board in report.boards:
         if board.picture is not None:
             write_text(output / "figures" / f"{board.picture.name}.svg", board.picture.svg)
