@@ -20,7 +20,20 @@ from reports.report import GLOSSARY, Report
 from reports.trust import TITLE as TRUST
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_SCRIPTS = ("dom", "state", "chart", "drawer", "tables", "export", "filter", "viewer", "main")  # in the order in which they build on each other
+_SCRIPTS = (
+    "dom",
+    "state",
+    "chart",
+    "drawer",
+    "tables",
+    "export",
+    "filter",
+    "explorer",
+    "bars",
+    "boards",
+    "viewer",
+    "main",
+)  # in the order in which they build on each other
 
 
 def write_html(report: Report, cells_at: str = "..") -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from markupsafe import Markup
 
 from reports.details import cell_details
-from reports.viewer import sampled_examples
 from reports.run import Run
+from reports.viewer import sampled_examples
 
 INLINE_BYTES = 2_000_000  # of pictures inside the page; more of them lie beside it
 _UNSAFE = {ord(letter): f"\\u{ord(letter):04x}" for letter in "<>&\u2028\u2029"}
@@ -27,12 +27,18 @@ class Payload:
     files: dict[str, bytes]  # by path relative to the page
 
 
-def payload(run: Run) -> Payload:
-    """Everything that can be explored."""
+def payload(run: Run, boards: Sequence[dict[str, Any]]) -> Payload:
+    """Everything that can be explored; ``boards`` is what `reports.charts` makes of each."""
     cells, environments = cell_details(run)
     examples = sampled_examples(run)
     addresses, files = _pictures(examples.pictures)
-    content = {"cells": cells, "environments": environments, **examples.content(), "pictures": addresses}
+    content = {
+        "boards": boards,
+        "cells": cells,
+        "environments": environments,
+        **examples.content(),
+        "pictures": addresses,
+    }
     return Payload(content, files)
 
 

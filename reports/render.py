@@ -35,8 +35,8 @@ def render(run_folder: Path, output: Path | None = None) -> Path:
         export_frame(frame, output / "tables", name)
     for table in report.tables:
         if table is not report.every_cell:  # cells.csv holds it already, with all columns
-            for suffix, write in WRITERS.items():
-                write_text(output / "tables" / f"{table.name}.{suffix}", write(table))
+            for suffix, as_text in WRITERS.items():
+                write_text(output / "tables" / f"{table.name}.{suffix}", as_text(table))
     for board in report.boards:
         if board.picture is not None:
             write_text(output / "figures" / f"{board.picture.name}.svg", board.picture.svg)

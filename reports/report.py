@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.cards import task_cards
+from reports.charts import chart_data
 from reports.columns import records
 from reports.cost import cost_tables
 from reports.coverage import coverage, every_cell, reasons, state_counts
@@ -111,13 +112,15 @@ def assemble(run: Run) -> Report:
         raise RecordError(f"{run.folder}: no cell has been planned or run here yet, so there is nothing to report")
     found = groups(run)
     why = reasons(run)
+    boards = [_board(group, run) for group in found]
+    charts = [chart_data(group, board.name) for group, board in zip(found, boards, strict=True)]
     environment = run.environment or _first_environment(run)
     command = environment.get("command")
     return Report(
         name=plain(run.folder.resolve().name, 120),
         summary=_summary(run, environment),
         banner=_banner(found),
-        boards=[_board(group, run) for group in found],
+        boards=boards,
         trust=trust_tables(run),
         tasks=task_cards(found, records(run.scores)) if found else None,
         overview=[coverage(run)] + ([why] if why is not None else []),
@@ -126,7 +129,7 @@ def assemble(run: Run) -> Report:
         environment=_environment(environment),
         command=_command(command),
         grid=run.grid,
-        explorable=payload(run),
+        explorable=payload(run, charts),
     )
 
 

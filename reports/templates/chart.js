@@ -25,7 +25,7 @@ function ticks(low, high, wanted, logarithmic = false) {
 }
 
 function frame({ width, height, x, y, title, left = 52, right = 12 }) {
-  const [top, bottom] = [14, 42];
+  const [top, bottom] = [28, 42];
   const across = scale(x.low, x.high, left, width - right, x.logarithmic);
   const up = scale(y.low, y.high, height - bottom, top, y.logarithmic);
   const text = (attributes, content) => element("svg:text", attributes, content);
@@ -56,7 +56,7 @@ function short(value) {
   return value.toLocaleString("en", { maximumSignificantDigits: 4 });
 }
 
-// Draws again whenever the place for a chart changes its width.
+// Draws once there is room, and again whenever the place for a chart changes its width.
 function responsive(host, draw) {
   let drawn = 0;
   const redraw = () => {
@@ -66,7 +66,6 @@ function responsive(host, draw) {
     host.replaceChildren(draw(Math.max(260, Math.min(width, 900))));
   };
   new ResizeObserver(() => { if (Math.round(host.clientWidth) !== drawn) redraw(); }).observe(host);
-  redraw();
   return redraw;
 }
 

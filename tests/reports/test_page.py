@@ -41,8 +41,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "full", suite="vqav2", tasks=("vqav2",), state="unavailable", reason="VQAv2 is absent", recorded=False
         ),
     ]
-    run = write_run(tmp_path_factory.mktemp("page") / "a run", cells[:-2])
-    for cell in cells[-2:]:
+    run = write_run(tmp_path_factory.mktemp("page") / "a run", cells[:-3])
+    for cell in cells[-3:]:
         folder = write_cell(run, cell)
         (folder / "log.txt").write_text(f"first\r10%\r100%\n    {HOSTILE}\nlast line\n")
         (folder / "options.json").write_text("{}")
@@ -179,7 +179,7 @@ def test_a_view_is_taken_as_csv_markdown_and_latex(opened: Opened) -> None:
     text = window.get_by_label("The table as text")
     header, row = text.input_value().splitlines()
     assert header == "Method,Updated params (%),VQA,n"
-    assert row.startswith('"</script><script>') and row.endswith(",40,1")
+    assert row.startswith('"</script><script>') and row.endswith(",40.0,1")
     window.get_by_label("Format").select_option("Markdown")
     assert "| \\</script\\>\\<script\\>" in text.input_value()
     window.get_by_label("Format").select_option("LaTeX")
@@ -191,10 +191,68 @@ def test_a_view_is_taken_as_csv_markdown_and_latex(opened: Opened) -> None:
 
 
 def test_a_taken_view_disarms_formulas(opened: Opened) -> None:
-    opened.page.get_by_label("Search rows").fill("broken")
+    opened.page.get_by_label("Search rows").fill("formula")
     opened.page.locator('.scroll:has(table[data-table="reasons"]) + .tools button').click()
-    assert opened.page.get_by_label("The table as text").input_value().splitlines()[0].startswith("Suite,")
-    guarded = opened.page.evaluate(
-        """() => [...document.scripts].at(-1).textContent.match(/function guarded[^}]*}/)[0]"""
+    rows = opened.page.get_by_label("The table as text").input_value().splitlines()
+    assert rows == ["Suite,Backbone,State,Reason,Methods,Cells", "mini-image,mini-bart,failed,'=1+1,formula,1"]
+
+
+def test_quality_against_cost_is_chosen_pointed_at_and_walked_through(opened: Opened) -> None:
+    page = opened.page
+    board = page.locator("#mini-image-mini-bart")
+    assert board.locator(".picture").count() == 0  # the still figure gave way
+    points = board.locator(".point")
+    told = board.locator(".told")
+    assert points.count() == 6
+    points.first.hover()
+    assert "hostile" in told.inner_text()
+    board.get_by_label("Quality").select_option("mini-gqa")
+    board.get_by_label("Cost").select_option("stored_file_bytes")
+    assert opened.state == "quality=mini-gqa&cost=stored_file_bytes"
+    points.first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    assert "projection: GQA (Accuracy) 30.00" in told.inner_text() and "Stored file (MiB)" in told.inner_text()
+    page.keyboard.press("Enter")
+    assert page.get_by_role("dialog", name="projection").is_visible()
+    opened.go("#family=lora*&cost=training_step_seconds")
+    assert points.count() == 2
+    assert board.locator(".interval").count() > 0  # two seeds
+    assert board.get_by_label("Cost").input_value() == "training_step_seconds"
+
+
+def test_bars_and_ranks_name_every_row(opened: Opened) -> None:
+    board = opened.page.locator("#mini-image-mini-bart")
+    bars = board.get_by_role("img", name="VQA (VQA accuracy)")
+    assert bars.locator(".bar").count() == 6 and bars.locator(".floor-line").count() == 1
+    assert "full 80.00; lora-multiple 70.00; lora-single 62.50, 95 % interval" in str(bars.get_attribute("aria-label"))
+    ranks = board.get_by_role("img", name="Mean rank")
+    assert str(ranks.get_attribute("aria-label")).startswith(
+        "Mean rank over tasks: lora-multiple 1.00; lora-single 2.00"
     )
-    assert opened.page.evaluate(f"({guarded})('=1+1')") == "'=1+1"
+    assert "Nemenyi" in board.inner_text()
+
+
+@pytest.mark.parametrize("width", [400, 2000])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out_or_overlaps(browser: Any, report: Path, width: int, scheme: str) -> None:
+    opened = Opened(browser, report, viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = opened.page
+    page.locator(".chart").first.wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    overlaps = """() => [...document.querySelectorAll('.explored .chart')].filter((chart) => {
+      const boxes = [...chart.querySelectorAll('text')].map((text) => text.getBoundingClientRect());
+      return boxes.some((a, i) => boxes.slice(i + 1).some((b) =>
+        a.left + 1 < b.right && b.left + 1 < a.right && a.top + 3 < b.bottom && b.top + 3 < a.bottom));
+    }).map((chart) => chart.getAttribute('aria-label').slice(0, 60))"""
+    assert page.evaluate(overlaps) == []
+    assert opened.wrong == []
+    page.close()
+
+
+def test_without_scripts_everything_of_the_run_can_be_read(browser: Any, report: Path) -> None:
+    opened = Opened(browser, report, java_script_enabled=False)
+    page = opened.page
+    assert page.locator(".matrix td").count() > 10 and page.locator(".picture svg").count() == 1
+    assert not page.locator("#predictions").is_visible()
+    page.close()

@@ -3,10 +3,10 @@
 from synthetic import MINI_TASKS, Synthetic
 
 from reports import payload as payload_module
-from reports.viewer import sampled_examples
 from reports.render import render
 from reports.run import load
 from reports.samples import sampled
+from reports.viewer import sampled_examples
 
 SCORED = dict.fromkeys(MINI_TASKS, 0.5)
 ANSWERS = {"0": "red", "1": "red", "2": "blue"}
