@@ -75,6 +75,7 @@ class Averages:
 
 def _whole(scores: pd.DataFrame) -> pd.DataFrame:
     """Means over tasks, label × seed; only of cells that have all the tasks."""
-    means = scores.groupby(["label", "seed"])["points"].agg(["mean", "count"])
+    once = scores.groupby(["label", "seed", "task"])["points"].mean()  # a seed that was run again counts once
+    means = once.groupby(["label", "seed"]).agg(["mean", "count"])
     whole = means.loc[means["count"] == scores["task"].nunique(), "mean"]
     return whole.astype(float).unstack("seed").sort_index(axis=1)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from scipy.stats import t as student
 
+from reports.aggregates import RANK
 from reports.cost import shared
 from reports.entries import Entry, Group
 from reports.families import families
 from reports.formats import plain
-from reports.statistics import Summary, critical_difference, mean_ranks
+from reports.statistics import Summary, critical_difference
+from reports.table import Table
 
 MEBIBYTE = 2.0**20
 
@@ -31,9 +32,13 @@ AXES: tuple[tuple[str, str, float, bool], ...] = (
 """Column of `Run.cells`, title, divisor of its values, and whether more is better."""
 
 
-def chart_data(group: Group, name: str) -> dict[str, Any]:
-    """The rows of a board as plain values; ``name`` is the board's anchor."""
-    rows = [_row(entry) for entry in group.entries if entry.done]
+Bounds = dict[tuple[str, str], tuple[float, float]]
+
+
+def chart_data(group: Group, name: str, board: Table) -> dict[str, Any]:
+    """The rows of a board as plain values; ``name`` is its anchor and ``board`` its table, which knows the intervals."""
+    bounds = _bounds(group, board)
+    rows = [_row(entry, bounds) for entry in group.entries if entry.done]
     family = families(entry.method for entry in group.entries)
     for row, entry in zip(rows, (entry for entry in group.entries if entry.done), strict=True):
         row["family"] = family[entry.method]
@@ -49,7 +54,7 @@ def chart_data(group: Group, name: str) -> dict[str, Any]:
         "floors": {
             task: max(values[task] for values in group.floors.values() if task in values) for task in _floored(group)
         },
-        "ranks": _ranks(group),
+        "ranks": _ranks(group, board),
     }
 
 
@@ -57,7 +62,19 @@ def _floored(group: Group) -> list[str]:
     return [task.name for task in group.tasks if any(task.name in values for values in group.floors.values())]
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _bounds(group: Group, board: Table) -> Bounds:
+    """(label, task) → the interval that the table shows, "" being the average."""
+    names = {task.title: task.name for task in group.tasks} | {"Average": ""}
+    places = {place: names[column.title] for place, column in enumerate(board.columns) if column.title in names}
+    return {
+        (entry.label, task): row.cells[place].interval
+        for entry, row in zip(group.entries, board.rows, strict=False)  # floors and notes follow the entries
+        for place, task in places.items()
+        if row.cells[place].interval is not None
+    }
+
+
+def _row(entry: Entry, bounds: Bounds) -> dict[str, Any]:
     summaries = {task: score.summary for task, score in entry.scores.items()}
     if entry.average is not None:
         summaries[""] = entry.average
@@ -69,34 +86,32 @@ def _row(entry: Entry) -> dict[str, Any]:
         "kind": "control" if entry.control != "none" else entry.kind,
         "key": entry.done[0]["key"],
         "shared": shared(entry),
-        "scores": {task: _interval(summary) for task, summary in summaries.items()},
+        "scores": {task: _score(summary, bounds.get((entry.label, task))) for task, summary in summaries.items()},
         "costs": {column: float(f"{v / divisors[column]:.4g}") for column, v in costs.items() if v is not None},
     }
 
 
-def _interval(summary: Summary) -> list[float]:
-    """Mean and number of seeds; with two seeds or more the bounds of the mean's 95 % interval by Student's t."""
+def _score(summary: Summary, bounds: tuple[float, float] | None) -> list[float]:
+    """Mean, number of seeds, and 95 % bounds where known: those given, else by Student's t over two seeds or more."""
     mean, n = round(summary.mean, 3), summary.n
-    if summary.std is None:
-        return [mean, n]
-    half = float(student.ppf(0.975, n - 1)) * summary.std / n**0.5
-    return [mean, n, round(mean - half, 3), round(mean + half, 3)]
+    if bounds is None and summary.std is not None:
+        half = float(student.ppf(0.975, n - 1)) * summary.std / n**0.5
+        bounds = (summary.mean - half, summary.mean + half)
+    return [mean, n, *(round(bound, 3) for bound in bounds or ())]
 
 
-def _ranks(group: Group) -> dict[str, Any] | None:
-    """Mean rank over the tasks of the ranked rows that have all of them; None with fewer than two rows or tasks."""
-    tasks = group.tasks
-    whole = [entry for entry in group.ranked if all(task.name in entry.scores for task in tasks)]
-    if len(whole) < 2 or len(tasks) < 2 or group.scored_on != "report":
+def _ranks(group: Group, board: Table) -> dict[str, Any] | None:
+    """Mean ranks as the table shows them, best first, with Nemenyi's critical difference; None where it has none."""
+    place = next((place for place, column in enumerate(board.columns) if column == RANK), None)
+    if place is None:
         return None
-    signs = [1 if task.higher_is_better else -1 for task in tasks]
-    scores = np.array(
-        [[s * e.scores[task.name].summary.mean for s, task in zip(signs, tasks, strict=True)] for e in whole]
-    )
-    ranks = mean_ranks(scores)
-    order = np.argsort(ranks, kind="stable")
+    ranked = [(entry, row.cells[place]) for entry, row in zip(group.entries, board.rows, strict=False)]
+    rows = [[e.label, float(cell.value), *(cell.interval or ())] for e, cell in ranked if isinstance(cell.value, float)]
+    tasks = sum(task.higher_is_better for task in group.tasks)
     return {
-        "rows": [[whole[place].label, round(float(ranks[place]), 3)] for place in order],
-        "tasks": len(tasks),
-        "critical": round(critical_difference(len(whole), len(tasks)), 3),
+        "rows": [
+            [label, *(round(rank, 3) for rank in ranks)] for label, *ranks in sorted(rows, key=lambda row: row[1])
+        ],
+        "tasks": tasks,
+        "critical": round(critical_difference(len(rows), tasks), 3),
     }

@@ -98,6 +98,7 @@ CELLS: dict[str, str] = IDENTITY | {
 }
 
 SCORES: dict[str, str] = IDENTITY | {
+    "folder": "string",  # of the cell
     "state": "string",  # of the cell
     "task": "string",
     "title": "string",

@@ -47,6 +47,16 @@ def decimal(value: float | None, digits: int = 2) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """A difference with its sign: +0.52, −1.30."""
+    return decimal(value, digits) if value < 0 else f"+{decimal(value, digits)}"
+
+
+def p_value(p: float) -> str:
+    """``p = 0.03``, or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
+
+
 def significant(value: float | None, digits: int = 3) -> str:
     """Number with so many significant digits and no exponent: 0.0123, 4.57, 1,234."""
     if value is None or math.isnan(value):

@@ -37,7 +37,7 @@ def write_markdown(report: Report) -> str:
     if report.banner:
         parts.append(f"> {escaped(report.banner)}\n")
     parts.append("## Leaderboards\n")
-    parts += [_board(board) for board in report.boards]
+    parts += [part for board in report.boards for part in (_board(board), *map(write_table, board.published))]
     if report.trust:
         parts.append(f"## {TRUST}\n")
         parts += [write_table(table) for table in report.trust]

@@ -18,6 +18,7 @@ from reports.formats import literal, moment, plain, present, size
 from reports.leaderboard import EMBEDDED_SUITE, leaderboard
 from reports.matrix import Matrix, coverage_matrix
 from reports.payload import Payload, payload
+from reports.published_tables import beside_published
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
@@ -74,6 +75,7 @@ class Board:
     leaderboard: Table
     picture: Picture | None
     costs: list[Table]
+    published: list[Table]  # ours beside what papers print, then their tables of this suite and backbone
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class Report:
     @property
     def tables(self) -> list[Table]:
         """All tables in reading order."""
-        boards = [table for board in self.boards for table in (board.leaderboard, *board.costs)]
+        boards = [table for board in self.boards for table in (board.leaderboard, *board.published, *board.costs)]
         others = [*self.overview, *self.trust, self.tasks, self.matrix.table(), self.every_cell, self.environment]
         return boards + [table for table in others if table is not None]
 
@@ -113,7 +115,7 @@ def assemble(run: Run) -> Report:
     found = groups(run)
     why = reasons(run)
     boards = [_board(group, run) for group in found]
-    charts = [chart_data(group, board.name) for group, board in zip(found, boards, strict=True)]
+    charts = [chart_data(group, board.name, board.leaderboard) for group, board in zip(found, boards, strict=True)]
     environment = run.environment or _first_environment(run)
     command = environment.get("command")
     return Report(
@@ -144,8 +146,9 @@ def _board(group: Group, run: Run) -> Board:
     table = leaderboard(group, run)
     name = table.name.removeprefix("leaderboard-")
     if group.scored_on == "select":
-        return Board(name, group.suite, group.backbone, table, None, [])
-    return Board(name, group.suite, group.backbone, table, quality_figure(group), cost_tables(group))
+        return Board(name, group.suite, group.backbone, table, None, [], [])
+    costs = cost_tables(group)
+    return Board(name, group.suite, group.backbone, table, quality_figure(group), costs, beside_published(group))
 
 
 def _summary(run: Run, environment: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -57,7 +57,7 @@ def read_cell(folder: Path, root: Path) -> CellRows:
     row |= {f"settings_{name}": value for name, value in settings.items()}
     rows = CellRows(row, identity, resolved)
     if result is not None:
-        rows.scores = _scores(result, identity)
+        rows.scores = _scores(result, identity | {"folder": row["folder"]})
     return rows
 
 

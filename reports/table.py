@@ -13,11 +13,12 @@ from reports.formats import HOLE, spread
 from reports.statistics import Summary
 
 Mark = Literal["best", "second"]
-RowKind = Literal["reference", "ranked", "floor"]
+RowKind = Literal["reference", "ranked", "resolution", "floor"]
 
 ROW_TITLES: dict[RowKind, str] = {
     "reference": "Reference rows (not ranked)",
     "ranked": "Tuning methods",
+    "resolution": "What differences can be told apart",
     "floor": "Floors (no image, no model)",
 }
 

@@ -55,7 +55,7 @@ function bars(board, task, width) {
 
 function ranks(board, width) {
   const shown = new Set(shownRows(board).map((row) => row.label));
-  const rows = board.ranks.rows.filter(([label]) => shown.has(label));
+  const rows = board.ranks.rows.filter(([name]) => shown.has(name));
   if (!rows.length) return element("p", { class: "notes" }, "No ranked row is shown.");
   const best = board.ranks.rows[0][1];
   const { drawing, across, top, base, right } = listing({
@@ -63,9 +63,10 @@ function ranks(board, width) {
     title: `Mean rank over tasks: ${rows.map(([label, rank]) => `${label} ${rank.toFixed(2)}`).join("; ")}`, xTitle: "Mean rank over tasks (1 is best)",
   });
   drawing.querySelector("line").before(element("svg:rect", { class: "critical", x: across(best), y: top, width: across(best + board.ranks.critical) - across(best), height: base - top }));
-  rows.forEach(([label, rank], place) => {
+  rows.forEach(([, rank, low, high], place) => {
     const middle = top + place * LINE + LINE / 2;
     drawing.append(
+      ...(low === undefined ? [] : [element("svg:line", { class: "interval", x1: across(low), x2: across(high), y1: middle, y2: middle })]),
       element("svg:circle", { class: "rank", cx: across(rank), cy: middle, r: 4.5 }),
       element("svg:text", { x: right, y: middle + 4 }, rank.toFixed(2)));
   });

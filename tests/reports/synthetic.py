@@ -40,6 +40,7 @@ class Synthetic:
     exclusive: bool = True
     split: str = "test"
     select_split: str = "validation"
+    official: dict[str, tuple[str, str]] = field(default_factory=dict)  # task → metric and split of its owners
     recorded: bool = True  # False: only status.json, as of a cell that has no result
     predictions: bool = True
     answers: dict[str, str] | None = None  # to `QUESTIONS`, with pictures; None: one answer to nothing in particular
@@ -150,12 +151,13 @@ def result(cell: Synthetic, key: str) -> Result:
 
 def score(cell: Synthetic, task: str, value: float | None) -> Score:
     caption = task.endswith(("caption", "tvc", "yc2c"))
+    metric, split = cell.official.get(task, ("cider" if caption else "accuracy", cell.split))
     return Score(
         task=task,
         title=task.removeprefix("mini-").upper() if task.startswith("mini-") else task,
-        split=cell.split,
+        split=split,
         select_split=cell.select_split,
-        metric="cider" if caption else "accuracy",
+        metric=metric,
         metric_title="CIDEr" if caption else "VQA accuracy" if task.endswith("vqa") else "Accuracy",
         metric_version="1",
         value=value,

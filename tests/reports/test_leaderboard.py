@@ -136,7 +136,7 @@ def test_scores_under_a_limit_are_marked_and_never_best_beside_whole_ones(run_of
             cell("adapter-single", 0.4, 1.0),
         )
     )
-    assert at(table, "bitfit", "VQA").symbols == "†"
+    assert at(table, "bitfit", "VQA").symbols == "∗"
     assert at(table, "bitfit", "VQA").mark is None
     assert at(table, "lora-single", "VQA").mark == "best"
     assert any("limited to 64 examples" in note for note in table.notes)
