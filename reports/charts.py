@@ -36,7 +36,7 @@ Bounds = dict[tuple[str, str], tuple[float, float]]
 
 
 def chart_data(group: Group, name: str, board: Table) -> dict[str, Any]:
-    """The rows of a board as plain values; ``name`` is its anchor and ``board`` its table, which knows the intervals."""
+    """The rows of a board as plain values; ``name`` is its anchor, ``board`` its table, which knows the intervals."""
     bounds = _bounds(group, board)
     rows = [_row(entry, bounds) for entry in group.entries if entry.done]
     family = families(entry.method for entry in group.entries)
