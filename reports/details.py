@@ -19,6 +19,8 @@ POINTS = 40  # of one line of a curve
 LOG_LINES, LOG_BYTES, LOG_WIDTH = 30, 8_000, 240
 LOG_LETTERS = 2_000
 
+_SHOWN = ("folder", "suite", "backbone", "method", "label", "method_title", "seed", "state", "reason", "phase", "step")
+
 Details = dict[str, Any]
 Pairs = tuple[tuple[str, str], ...]
 
@@ -50,11 +52,6 @@ def cell_details(run: Run) -> tuple[list[Details], list[Pairs]]:
             | {name: _value(cell[name]) for name in _SHOWN}
         )
     return found, list(environments)
-
-
-_SHOWN = (
-    "folder", "suite", "backbone", "method", "label", "method_title", "seed", "state", "reason", "phase", "step",
-)  # fmt: skip
 
 
 def _value(value: Any) -> Any:

@@ -20,7 +20,7 @@ for (const board of data.boards) {
       choice("Cost", board.axes.map(([name, title]) => [name, title]), chosenAxis()[0], (cost) => state.set({ cost })));
     figures.push(chart("Quality against cost",
       "Filled circles: tuning methods; open squares: full fine-tuning and projection; crosses: controls. The line joins the rows "
-      + "that no other row beats in both (the Pareto front). Whiskers: 95 % interval, by a bootstrap over seeds and images where predictions are stored, else by Student's t over the seeds.",
+      + "that no other row beats in both (the Pareto front). Whiskers: 95 % interval, by a bootstrap over seeds and images where predictions are stored, else by Student's t over the seeds; wide ones are cut at the frame.",
       controls, told, host((width) => plot(board, chosenTask(), chosenAxis(), width, told))));
     state.follow(() => {
       const [quality, cost] = controls.querySelectorAll("select");
@@ -37,12 +37,13 @@ for (const board of data.boards) {
   if (board.ranks) {
     figures.push(chart("Mean rank",
       `Mean over ${board.ranks.tasks} tasks of the rank among ${board.ranks.rows.length} ranked rows. Rows outside the tinted band are worse than the first `
-      + `by more than Nemenyi's critical difference, ${board.ranks.critical.toFixed(2)} ranks at 5 %; those inside cannot be told from it by ranks over so few tasks. Whiskers: 95 % interval of the mean rank.`,
+      + `by more than Nemenyi's critical difference, ${board.ranks.critical.toFixed(2)} ranks at 5 %; those inside cannot be told from it by ranks over so few tasks.`
+      + (board.ranks.rows.some((row) => row.length > 2) ? " Whiskers: 95 % interval of the mean rank." : ""),
       host((width) => ranks(board, width))));
   }
   const still = section.querySelector("figure");
   if (still && figures.length) still.replaceWith(...figures);
-  else section.querySelector(".notes")?.after(...figures);
+  else (section.querySelector(".notes") ?? section.lastElementChild).after(...figures);
   const redraws = hosts.map(([place, draw]) => responsive(place, draw));
   follow(() => ["quality", "cost", "q", ...FACETS].map((name) => state.get(name)).join("\n"), () => redraws.forEach((redraw) => redraw()));
 }

@@ -96,14 +96,14 @@ if (answers.size) {
     const task = tasks.includes(state.get("task")) ? state.get("task") : tasks[0];
     const mode = other ? "beside" : "alone";
     const chosen = state.get("show") in PASSES[mode] ? state.get("show") : "";
-    const focused = document.activeElement.closest?.(".choice")?.textContent && [...controls.children].indexOf(document.activeElement.closest(".choice"));
+    const focused = [...controls.children].indexOf(document.activeElement?.closest(".choice"));
     controls.replaceChildren(
       choice("Row", cells.map(named), cell.key, (see) => state.set({ see, with: "" })),
       choice("Beside", [["", "no other row"], ...others.map((each) => [each.key, each.label])], other?.key ?? "", (key) => state.set({ with: key, show: "" })),
       choice("Task", tasks.map((name) => [name, data.tasks[name].title]), task, (name) => state.set({ task: name })),
       choice("Show", FILTERS[mode], chosen, (show) => state.set({ show })),
     );
-    if (typeof focused === "number" && focused >= 0) controls.children[focused].querySelector("select").focus();
+    if (focused >= 0) controls.children[focused].querySelector("select").focus();
     const all = rowsOf([cell.key, ...(other ? [other.key] : [])], task);
     const kept = all.filter(([, rows]) => PASSES[mode][chosen](rows));
     const captions = data.tasks[task].metric === "cider";
