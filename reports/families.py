@@ -12,7 +12,7 @@ def families(methods: Iterable[str]) -> dict[str, str]:
     alike: dict[str, list[str]] = defaultdict(list)
     for method in dict.fromkeys(methods):
         alike[re.split(r"[-/]", method, maxsplit=1)[0]].append(method)
-    found = {}
+    found: dict[str, str] = {}
     for stem, members in alike.items():
         folder = all(method.startswith(f"{stem}/") for method in members)
         name = f"{stem}/*" if folder else f"{stem}*" if len(members) > 1 else members[0]

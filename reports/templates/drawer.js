@@ -36,7 +36,7 @@ function fill(cell) {
   const standing = [cell.state, cell.phase && `in ${cell.phase}`, cell.step !== null && `step ${cell.step}`];
   const rest = element("div", { class: "drawer-body" },
     element("p", { class: `standing ${cell.state}` }, standing.filter(Boolean).join(", "), cell.reason ? ": " : "", isolated(cell.reason ?? "")),
-    element("p", {}, isolated(`${cell.suite} on ${cell.backbone}, seed ${cell.seed}`), ...siblings.flatMap((other, place) => [
+    element("p", {}, isolated(`${cell.method_title ?? cell.method}: ${cell.suite} on ${cell.backbone}, seed ${cell.seed}`), ...siblings.flatMap((other, place) => [
       place ? ", " : "; other cells of this row: ",
       element("button", { type: "button", class: "link", click: () => state.set({ cell: other.key }) }, `seed ${other.seed} (${other.state})`),
     ])),
