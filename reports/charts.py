@@ -67,10 +67,10 @@ def _bounds(group: Group, board: Table) -> Bounds:
     names = {task.title: task.name for task in group.tasks} | {"Average": ""}
     places = {place: names[column.title] for place, column in enumerate(board.columns) if column.title in names}
     return {
-        (entry.label, task): row.cells[place].interval
+        (entry.label, task): bounds
         for entry, row in zip(group.entries, board.rows, strict=False)  # floors and notes follow the entries
         for place, task in places.items()
-        if row.cells[place].interval is not None
+        if (bounds := row.cells[place].interval) is not None
     }
 
 

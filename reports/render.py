@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reports.export import export_frame, table_to_csv
-from reports.files import write, write_text
+from reports.files import write_bytes, write_text
 from reports.html import write_html
 from reports.latex import table_to_latex
 from reports.markdown import write_markdown, write_table
@@ -42,7 +42,7 @@ def render(run_folder: Path, output: Path | None = None) -> Path:
             write_text(output / "figures" / f"{board.picture.name}.svg", board.picture.svg)
     write_text(output / "report.md", write_markdown(report))
     for name, content in report.explorable.files.items():
-        write(output / name, lambda temporary, content=content: temporary.write_bytes(content))
+        write_bytes(output / name, content)
     page = output / "index.html"
     write_text(page, write_html(report, os.path.relpath(run.folder.resolve(), output.resolve())))
     return page
