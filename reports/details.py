@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ LOG_LETTERS = 2_000
 _SHOWN = ("folder", "suite", "backbone", "method", "label", "method_title", "seed", "state", "reason", "phase", "step")
 
 Details = dict[str, Any]
+Lines = dict[str, list[list[float]]]
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -32,7 +34,7 @@ def cell_details(run: Run) -> tuple[list[Details], list[Pairs]]:
     scores: dict[str, list[dict[str, Any]]] = {}
     for row in records(run.scores):
         scores.setdefault(row["key"], []).append(row)
-    curves = {str(key): curve(points) for key, points in run.curves.groupby("key", sort=False)}
+    lines = curves(run.curves)
     environments: dict[Pairs, int] = {}
     found = []
     for cell in cells:
@@ -43,7 +45,7 @@ def cell_details(run: Run) -> tuple[list[Details], list[Pairs]]:
                 "key": cell["key"],
                 "family": family[cell["method"]],
                 "scores": [_score(row) for row in scores.get(cell["key"], [])],
-                "curve": curves.get(cell["key"], {}),
+                "curve": lines.get(cell["key"], {}),
                 "configuration": _configuration(read_configuration(folder / "cell.json")),
                 "environment": environments.setdefault(environment, len(environments)) if environment else None,
                 "log": log_tail(folder / "log.txt"),
@@ -66,26 +68,24 @@ def command(folder: str) -> str:
     return f"mkdir again && cp {files} again && python -m harness cell again"
 
 
-def curve(points: pd.DataFrame) -> dict[str, list[list[float]]]:
-    """Task → [[step, loss], …], and "selection" → [[epoch, score], …]; at most `POINTS` each, the last one kept."""
-    lines: dict[str, list[list[float]]] = {}
-    for point in records(points):
-        if present(point["loss"]) and present(point["step"]):
-            task = plain(point["task"], 60) if present(point["task"]) else "loss"
-            lines.setdefault(task, []).append([int(point["step"]), _short(point["loss"])])
-        elif present(point["select_value"]) and present(point["epoch"]):
-            lines.setdefault("selection", []).append([_short(point["epoch"]), _short(point["select_value"])])
-    return {task: thinned(line) for task, line in lines.items()}
+def curves(points: pd.DataFrame) -> dict[str, Lines]:
+    """Key → task → [[step, loss], …], and "selection" → [[epoch, score], …]; thinned, the last point kept."""
+    found: dict[str, Lines] = defaultdict(lambda: defaultdict(list))
+    trained = points.dropna(subset=["step", "loss"])
+    tasks = {task: plain(task, 60) for task in trained["task"].dropna().unique()}
+    columns = (trained["key"], trained["task"].map(tasks).fillna("loss"), trained["step"], trained["loss"])
+    for key, task, step, loss in zip(*columns, strict=True):
+        found[key][task].append([int(step), float(loss)])
+    selected = points[points["loss"].isna()].dropna(subset=["epoch", "select_value"])
+    for key, epoch, score in zip(*(selected[name] for name in ("key", "epoch", "select_value")), strict=True):
+        found[key]["selection"].append([float(epoch), float(score)])
+    return {key: {task: thinned(line) for task, line in lines.items()} for key, lines in found.items()}
 
 
 def thinned(line: Sequence[list[float]]) -> list[list[float]]:
-    """Every k-th point, counted from the end."""
+    """Every k-th point, counted from the end, so that `POINTS` or fewer are left; values to four digits."""
     every = -(-len(line) // POINTS)
-    return list(line[::-1][::every][::-1])
-
-
-def _short(value: Any) -> float:
-    return float(f"{float(value):.4g}")
+    return [[x, float(f"{y:.4g}")] for x, y in line[::-1][::every][::-1]]
 
 
 def log_tail(path: Path) -> str:

@@ -5,7 +5,7 @@ import json
 import pandas as pd
 from synthetic import MINI_TASKS, Synthetic, cell_folder
 
-from reports.details import POINTS, cell_details, curve, log_tail
+from reports.details import POINTS, cell_details, curves, log_tail
 from reports.payload import as_json
 from reports.run import load
 
@@ -20,11 +20,11 @@ def test_a_log_ends_with_its_last_lines_without_what_was_overwritten(tmp_path):
 
 
 def test_a_curve_is_thinned_and_keeps_its_end():
-    points = pd.DataFrame(
+    rows = pd.DataFrame(
         [{"step": step, "epoch": 1, "task": "t", "loss": 1 / step, "select_value": None} for step in range(1, 1002)]
         + [{"step": None, "epoch": 2, "task": None, "loss": None, "select_value": 0.51234}]
     )
-    lines = curve(points)
+    lines = curves(rows.assign(key="k"))["k"]
     assert len(lines["t"]) <= POINTS and lines["t"][-1] == [1001, 0.000999]
     assert lines["selection"] == [[2.0, 0.5123]]
 
