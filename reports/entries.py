@@ -100,6 +100,12 @@ class Entry:
         """Peak learning rate, the same for all seeds."""
         return next((float(value) for cell in self.cells if present(value := cell["learning_rate"])), None)
 
+    def summary(self, task: str) -> Summary | None:
+        """Mean over seeds of the shown score on a task, or of the average for ""; None without it."""
+        if not task:
+            return self.average
+        return self.scores[task].summary if task in self.scores else None
+
     def median(self, column: str) -> float | None:
         """Median over the finished cells in which a column was measured."""
         values = sorted(float(cell[column]) for cell in self.done if present(cell[column]))

@@ -24,10 +24,10 @@ from reports.run import Run
 from reports.symbols import AT_FLOOR, CHOSEN, LEGEND, LEVEL, NOT_BETTER, UNCOMPARABLE, legend
 from reports.table import Column, Mark, Row, Table, TableCell, score_cell
 from reports.uncertainty import (
-    INTERVAL_NOTE,
     Interval,
     bounds_text,
     contest,
+    interval_note,
     intervals,
     resolution_notes,
     resolution_rows,
@@ -202,12 +202,13 @@ def _notes(group: Group, found: _Findings, rows: Sequence[Row]) -> list[str]:
     else:
         text = "Best ranked value above the floor in bold, second underlined; reference rows and floors are not ranked."
         notes.append(text)
-    if max(entry.seeds for entry in group.entries) <= 1:
+    seeds = max(entry.seeds for entry in group.entries)
+    if seeds <= 1:
         notes.append("One seed: what another seed would change is not known.")
     else:
         notes.append("Mean ± sample standard deviation (n − 1) over n seeds.")
     if found.intervals:
-        notes.append(INTERVAL_NOTE)
+        notes.append(interval_note(seeds))
     if group.has_average:
         metrics = list(dict.fromkeys(task.metric_title for task in group.averaged))
         mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1

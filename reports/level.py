@@ -11,7 +11,7 @@ from __future__ import annotations
 from reports.entries import Entry, Group
 from reports.examples import Examples
 from reports.marks import Competing, against_best, level
-from reports.statistics import Summary, welch
+from reports.statistics import welch
 
 
 def level_with_best(examples: Examples, group: Group, competing: Competing) -> set[tuple[str, str]]:
@@ -31,11 +31,5 @@ def level_with_best(examples: Examples, group: Group, competing: Competing) -> s
 
 
 def _over_seeds(one: Entry, other: Entry, column: str) -> float | None:
-    mine, its = _summary(one, column), _summary(other, column)
+    mine, its = one.summary(column), other.summary(column)
     return welch(mine, its) if mine and its else None
-
-
-def _summary(entry: Entry, column: str) -> Summary | None:
-    if not column:
-        return entry.average
-    return entry.scores[column].summary if column in entry.scores else None

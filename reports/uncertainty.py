@@ -16,11 +16,6 @@ from reports.table import Row, TableCell
 
 Interval = tuple[float, float]
 
-INTERVAL_NOTE = (
-    "95 % intervals stand in the CSV file and show on pointing at a value: a bootstrap over seeds and, crossed with "
-    "them, over images with all their questions; over two or three seeds they are too narrow."
-)
-
 _DETECTABLE = "Smallest detectable difference"
 _NOISE = "Noise of a repeated run"
 _MEANINGS = {
@@ -29,6 +24,14 @@ _MEANINGS = {
     _NOISE: "what two runs of one cell with one seed differ by at most, 19 times in 20, from the cells that were run "
     "again",
 }
+
+
+def interval_note(seeds: int) -> str:
+    """What the intervals are over, by the number of seeds that the rows have at most."""
+    images = "images with all their questions"
+    over = f"over seeds and, crossed with them, {images}; over two or three seeds they are too narrow"
+    drawn = over if seeds > 1 else f"over {images}; one seed says nothing of others"
+    return f"95 % intervals stand in the CSV file and show on pointing at a value: a bootstrap {drawn}."
 
 
 def bounds_text(bounds: Interval | None) -> list[str]:
@@ -110,8 +113,7 @@ def resolution_notes(rows: Sequence[Row]) -> list[str]:
 
 
 def _detectable(group: Group, column: str) -> float | None:
-    entries = group.ranked
-    summaries = [e.scores[column].summary if column in e.scores else e.average if not column else None for e in entries]
+    summaries = [entry.summary(column) for entry in group.ranked]
     several = [each for each in summaries if each is not None and each.std is not None]
     std = pooled_deviation(several)
     return detectable_difference(std, min(each.n for each in several)) if std else None

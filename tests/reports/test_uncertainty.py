@@ -42,6 +42,7 @@ def test_an_interval_is_over_images_not_questions(tmp_path: Path) -> None:
     expected = 100 * 1.96 * (p * (1 - p) / IMAGES) ** 0.5  # normal approximation for a share
     assert np.diff(found.interval)[0] / 2 == pytest.approx(expected, rel=0.1)
     assert found.tooltip.startswith("95 % interval ")
+    assert any("one seed says nothing of others" in note for note in board(tmp_path).notes)
     assert "vqa (low),vqa (high)" in table_to_csv(board(tmp_path))
 
 
