@@ -20,7 +20,8 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 def plain(text: Any, limit: int = 400) -> str:
     """One line of harmless text: no control or direction-override characters, and a bounded length."""
     joined = _WHITE.sub(" ", str(text))
-    kept = "".join(letter for letter in joined if not _harmful(letter)).strip()
+    easy = joined.isascii() and joined.isprintable()
+    kept = (joined if easy else "".join(letter for letter in joined if not _harmful(letter))).strip()
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 

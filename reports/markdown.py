@@ -44,7 +44,7 @@ def write_markdown(report: Report) -> str:
     parts.append("## Cost\n")
     parts += [write_table(table) for board in report.boards for table in board.costs]
     parts.append("## Coverage\n")
-    parts += [write_table(table) for table in report.coverage]
+    parts += [write_table(table) for table in (*report.overview, report.matrix.table())]
     rest = [table for table in (report.tasks, report.environment) if table is not None]
     parts.append("## Tasks and environment\n")
     parts += [write_table(table) for table in rest]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from reports.export import export_frame, table_to_csv
-from reports.files import write_text
+from reports.files import write_bytes, write_text
 from reports.html import write_html
 from reports.latex import table_to_latex
 from reports.markdown import write_markdown, write_table
@@ -35,12 +35,14 @@ def render(run_folder: Path, output: Path | None = None) -> Path:
         export_frame(frame, output / "tables", name)
     for table in report.tables:
         if table is not report.every_cell:  # cells.csv holds it already, with all columns
-            for suffix, write in WRITERS.items():
-                write_text(output / "tables" / f"{table.name}.{suffix}", write(table))
+            for suffix, as_text in WRITERS.items():
+                write_text(output / "tables" / f"{table.name}.{suffix}", as_text(table))
     for board in report.boards:
         if board.picture is not None:
             write_text(output / "figures" / f"{board.picture.name}.svg", board.picture.svg)
     write_text(output / "report.md", write_markdown(report))
+    for name, content in report.explorable.files.items():
+        write_bytes(output / name, content)
     page = output / "index.html"
     write_text(page, write_html(report, os.path.relpath(run.folder.resolve(), output.resolve())))
     return page

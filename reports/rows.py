@@ -30,7 +30,7 @@ class CellRows:
 def read_cell(folder: Path, root: Path) -> CellRows:
     """Read one folder below ``cells/``; whatever cannot be read becomes state ``failed`` and its reason."""
     problem, result, status = None, None, Status(state="planned")
-    resolved = _read_configuration(folder / "cell.json")
+    resolved = read_configuration(folder / "cell.json")
     try:
         if (folder / "result.json").exists():
             result = read_result(folder / "result.json")
@@ -78,7 +78,8 @@ def _point(line: str) -> Row | None:
     return point if isinstance(point, dict) else None
 
 
-def _read_configuration(path: Path) -> Mapping[str, Any]:
+def read_configuration(path: Path) -> Mapping[str, Any]:
+    """Read ``cell.json``; empty when it is missing or broken."""
     try:
         return _mapping(json.loads(path.read_bytes()))
     except (OSError, ValueError):

@@ -94,6 +94,7 @@ class ImageSet(ABC):
     name: str  # unique among all image sets, for instance "mini/train"
     fingerprint: str  # changes whenever any image or the list of ids could differ
     frames: ClassVar[int] = 1  # pictures of each id; of clips more than one, at most 64
+    may_be_shown: ClassVar[bool] = False  # in reports, which are passed on: only where the licence permits that
 
     @abstractmethod
     def ids(self) -> Sequence[str]:
