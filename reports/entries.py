@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
 import pandas as pd
 
-from reports.averages import decides
+from reports.averages import decides, metric_values
 from reports.columns import records
 from reports.formats import plain, present, slug
 from reports.rows import SELECTION_SPLIT
@@ -35,6 +36,7 @@ class TaskColumn:
     split: str
     scale: float
     higher_is_better: bool
+    parts: tuple[str, ...]  # the metrics that its own is the mean of, where it has no single one
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class TaskScore:
 
     summary: Summary
     doubts: tuple[str, ...]  # why it does not compare with published numbers
+    parts: tuple[float, ...]  # means over seeds of the parts of its metric
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class Entry:
     cells: list[dict[str, Any]]  # rows of Run.cells, of every state
     scores: dict[str, TaskScore]  # by task; a task without a score is absent
     average: Summary | None  # over seeds, of the mean over the averaged tasks; None unless all of them are there
+    task_average: Summary | None  # the same, the parts of a task's metric averaged first
 
     @property
     def headline(self) -> str:
@@ -122,6 +126,16 @@ class Group:
         return f"{slug(self.suite)}-{slug(self.backbone)}" + ("-selection-split" if self.scored_on == "select" else "")
 
     @property
+    def values(self) -> int:
+        """How many values an average is over: more than there are tasks, where a metric has parts."""
+        return sum(len(task.parts) or 1 for task in self.averaged)
+
+    @property
+    def paired(self) -> bool:
+        """Whether that is so, and an average over values is another than one over tasks."""
+        return self.values > len(self.averaged)
+
+    @property
     def ranked(self) -> list[Entry]:
         """The entries that compete."""
         return [entry for entry in self.entries if entry.kind == "ranked"]
@@ -170,6 +184,7 @@ def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskC
             plain(row["split"]),
             float(row["scale"]),
             bool(row["higher_is_better"]),
+            tuple(row["parts"].split()) if present(row["parts"]) else (),
         )
         for name in names
         if name in first
@@ -195,7 +210,8 @@ def _entry(
         summary = summarise(row["value"] * row["scale"] for _, row in mine)
         if summary is not None:
             doubts = dict.fromkeys(doubt for cell, row in mine for doubt in _doubts(cell, row))
-            scores[task.name] = TaskScore(summary, tuple(doubts))
+            values = zip(*(metric_values(row) for _, row in mine), strict=True) if task.parts else ()
+            scores[task.name] = TaskScore(summary, tuple(doubts), tuple(map(fmean, values)))
     reference = first["method"] in REFERENCES or first["control"] != "none"
     return Entry(
         configuration=first["configuration"],
@@ -207,7 +223,8 @@ def _entry(
         control=first["control"],
         cells=cells,
         scores=scores,
-        average=_average(done, by_key, first, aside),
+        average=_average(done, by_key, first, aside, metric_values),
+        task_average=_average(done, by_key, first, aside, lambda row: [row["value"] * row["scale"]]),
     )
 
 
@@ -227,8 +244,9 @@ def _average(
     by_key: dict[str, list[dict[str, Any]]],
     first: dict[str, Any],
     aside: Collection[str],
+    values: Callable[[dict[str, Any]], list[float]],
 ) -> Summary | None:
-    """Mean over seeds of the plain mean over the suite's tasks but those ``aside``; a hole in them is a hole here."""
+    """Mean over seeds of the plain mean of the ``values`` of all tasks not ``aside``; a hole in them is a hole here."""
     wanted = (set(first["tasks"].split()) if present(first["tasks"]) else set()) - set(aside)
     averages = []
     for cell in done:
@@ -236,7 +254,7 @@ def _average(
         there = [row for row in rows if present(row["value"]) and row["higher_is_better"]]
         if not there or {row["task"] for row in there} != (wanted or {row["task"] for row in rows}):
             return None
-        averages.append(sum(row["value"] * row["scale"] for row in there) / len(there))
+        averages.append(fmean(value for row in there for value in values(row)))
     return summarise(averages)
 
 

@@ -18,6 +18,8 @@ from reports.run import Run
 from reports.statistics import Summary
 from reports.table import Column, Mark, Row, Table, TableCell
 
+OVER_TASKS = "Average over tasks"
+PARTS_FIRST = "the tasks, the metrics of each averaged first, as in Hyperdecoders"
 UNCOMPARABLE, NOT_BETTER, AT_FLOOR, LEVEL = "†", "‡", "§", "≈"
 EMBEDDED_SUITE = "Embedded suite: a small measuring instrument, not comparable with published numbers."
 EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes alone, so scores on real data are low."
@@ -45,6 +47,8 @@ def leaderboard(group: Group, run: Run) -> Table:
     ]
     if several:
         columns.append(Column("Average", tooltip=f"plain mean over {_averaged(group)}"))
+    if several and group.paired:
+        columns.append(Column(OVER_TASKS, tooltip=f"plain mean over {PARTS_FIRST}"))
     columns.append(Column("n", tooltip="seeds"))
     return Table(
         f"leaderboard-{group.name}",
@@ -88,12 +92,15 @@ def _row(
         symbols = (UNCOMPARABLE if score.doubts else "") + (AT_FLOOR if _at_floor(score, task, group) else "")
         symbols += LEVEL if (entry.label, task.name) in level else ""
         mark = marks.get((entry.label, task.name))
-        fewer = f"n = {score.summary.n}" if score.summary.n < len(entry.done) else ""
-        cells.append(_score_cell(score.summary, mark, symbols, "; ".join(score.doubts), fewer))
+        details = [f"{name} {value:.2f}" for name, value in zip(task.parts, score.parts, strict=True)]
+        details += [f"n = {score.summary.n}"] if score.summary.n < len(entry.done) else []
+        cells.append(_score_cell(score.summary, mark, symbols, "; ".join(score.doubts), ", ".join(details)))
     if several:
         symbols = UNCOMPARABLE if entry.average and _doubtful(entry, group) else ""
         symbols += LEVEL if (entry.label, "") in level else ""
         cells.append(_score_cell(entry.average, marks.get((entry.label, "")), symbols))
+    if several and group.paired:
+        cells.append(_score_cell(entry.task_average, None))
     done, planned = len(entry.done), len(entry.cells)
     seeds = f"{done}" if done == planned else f"{done} of {planned}"
     cells.append(TableCell(seeds, done))
@@ -119,12 +126,16 @@ def _floor_row(name: str, values: dict[str, float], group: Group, several: bool)
     if several:
         counted = [values[task.name] for task in group.averaged if task.name in values]
         mean = sum(counted) / len(counted) if len(counted) == len(group.averaged) else None
+        # Of a metric with parts, floors know the mean alone.
+        cells += [TableCell()] if group.paired else []
         cells.append(TableCell(decimal(mean), mean))
     return Row((*cells, TableCell()), "floor")
 
 
 def _averaged(group: Group) -> str:
     """What an average is over, in words."""
+    if group.paired:
+        return f"{group.values} metric values of {len(group.averaged)} tasks, as in HyperFormer and HyperPELT"
     if len(group.averaged) == len(group.tasks):
         return "the tasks, as in the papers" if not group.suite.startswith(EMBEDDED) else "the tasks"
     aside = [task for task in group.tasks if task not in group.averaged]
@@ -208,6 +219,8 @@ def _notes(group: Group, worse: bool, level: bool) -> list[str]:
         mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1
         mixed = f" It mixes {' and '.join(metrics)}, which have different units." if mixes else ""
         notes.append(f"Average: plain mean over {_averaged(group)}; none where one of them is missing.{mixed}")
+    if group.paired:
+        notes.append(f"{OVER_TASKS}: plain mean over {PARTS_FIRST}; the two averages do not compare.")
     if note := rate_note(group.entries):
         notes.append(note)
     doubts = list(dict.fromkeys(d for entry in group.entries for score in entry.scores.values() for d in score.doubts))

@@ -9,11 +9,12 @@ is separate only if every test that is possible says so, at 5 % after Holm's cor
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isclose
 
 import numpy as np
 import pandas as pd
 
-from reports.entries import Entry, Group
+from reports.entries import Entry, Group, TaskColumn
 from reports.record import RecordError
 from reports.run import Run
 from reports.statistics import Summary, holm, sign_flips, welch
@@ -36,7 +37,7 @@ def level_with_best(run: Run, group: Group, competing: Competing) -> set[tuple[s
         if len(rows) < 2:
             continue
         best = entries[max(rows, key=lambda row: row[1])[0]]
-        tasks = [column] if column else [task.name for task in group.averaged]
+        tasks = [task for task in group.tasks if task.name == column] if column else list(group.averaged)
         tested: dict[str, float] = {}
         for entry in (entries[label] for label, _ in rows if label != best.label):
             values = [_over_seeds(entry, best, column), stored.over_examples(entry, best, tasks)]
@@ -65,15 +66,20 @@ class _Stored:
         self._run = run
         self._examples: dict[str, pd.DataFrame | None] = {}
 
-    def over_examples(self, one: Entry, other: Entry, tasks: Sequence[str]) -> float | None:
-        """Return p of the paired test on the mean over tasks; None unless both scored the same examples of each."""
+    def over_examples(self, one: Entry, other: Entry, tasks: Sequence[TaskColumn]) -> float | None:
+        """Return p of the paired test on the mean over tasks; None unless both scored the same examples of each.
+
+        None, too, where the score of a task is not the mean of its examples' scores, as a correlation is not.
+        """
         mine, its = self._of(one), self._of(other)
         if mine is None or its is None:
             return None
         parts = []
         for task in tasks:
-            left, right = (side[side["task"] == task].set_index("id") for side in (mine, its))
+            left, right = (side[side["task"] == task.name].set_index("id") for side in (mine, its))
             if left.empty or set(left.index) != set(right.index):
+                return None
+            if not (_is_mean_of(left, one, task) and _is_mean_of(right, other, task)):
                 return None
             parts.append(((left["score"] - right["score"]) / len(left)).groupby(left["cluster"]).sum())
         return sign_flips(pd.concat(parts).groupby(level=0).sum().to_numpy(dtype=np.float64))
@@ -92,6 +98,13 @@ class _Stored:
             except (RecordError, KeyError):
                 return None
         scores = pd.concat(frames) if frames else pd.DataFrame()
-        if scores.empty or scores["score"].isna().any():
+        if scores.empty:
             return None
         return scores.groupby(["task", "id"], as_index=False).agg(cluster=("cluster", "first"), score=("score", "mean"))
+
+
+def _is_mean_of(examples: pd.DataFrame, entry: Entry, task: TaskColumn) -> bool:
+    """Whether a task's score is the mean of its examples' scores."""
+    shown = entry.scores.get(task.name)
+    mean = float(examples["score"].mean(skipna=False)) * task.scale
+    return shown is not None and isclose(mean, shown.summary.mean, abs_tol=1e-6)

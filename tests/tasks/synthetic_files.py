@@ -237,3 +237,55 @@ def write_gqa(data: Path, splits: dict[str, int] = GQA) -> Path:
                 }
         (folder / f"{split}_balanced_questions.json").write_text(json.dumps(questions))
     return folder
+
+
+GLUE = {  # set: the owners' columns, the label's, the labels, number of examples of train and of dev
+    "CoLA": (("source", "label", "mark", "sentence"), "label", ("0", "1"), 12, 9),
+    "SST-2": (("sentence", "label"), "label", ("0", "1"), 1012, 8),
+    "MRPC": (("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"), "Quality", ("0", "1"), 12, 8),
+    "QQP": (("id", "qid1", "qid2", "question1", "question2", "is_duplicate"), "is_duplicate", ("0", "1"), 1012, 8),
+    "STS-B": (
+        ("index", "genre", "sentence1", "sentence2", "score"),
+        "score",
+        ("0.000", "2.500", "3.250", "5.000"),
+        12,
+        8,
+    ),
+    "MNLI": (
+        ("index", "genre", "sentence1", "sentence2", "gold_label"),
+        "gold_label",
+        ("entailment", "neutral", "contradiction"),
+        12,
+        9,
+    ),
+    "QNLI": (("index", "question", "sentence", "label"), "label", ("entailment", "not_entailment"), 1012, 8),
+    "RTE": (("index", "sentence1", "sentence2", "label"), "label", ("entailment", "not_entailment"), 12, 9),
+}
+
+
+def glue_rows(name: str, file: str) -> list[list[str]]:
+    """The rows of one of GLUE's files; the text of example 7 of train says so, and its label is the 7th in turn."""
+    columns, column, labels, train, dev = GLUE[name]
+    return [
+        [
+            labels[number % len(labels)]
+            if each == column
+            else f"{number}"
+            if each == "index"
+            else f"It is {each.strip('#')} {number} of {file} ."
+            for each in columns
+        ]
+        for number in range(train if file == "train" else dev)
+    ]
+
+
+def write_glue(data: Path, names: Iterable[str] = tuple(GLUE)) -> Path:
+    """The owners' files of these sets; MRPC's begin with a byte-order mark and CoLA's have no header."""
+    for name in names:
+        folder = data / "glue" / name
+        folder.mkdir(parents=True)
+        for file in ("train", "dev_matched", "dev_mismatched") if name == "MNLI" else ("train", "dev"):
+            rows = glue_rows(name, file) if name == "CoLA" else [list(GLUE[name][0]), *glue_rows(name, file)]
+            mark = "\ufeff" if name == "MRPC" else ""
+            (folder / f"{file}.tsv").write_text(mark + "".join("\t".join(row) + "\n" for row in rows))
+    return data / "glue"
