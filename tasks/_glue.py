@@ -45,10 +45,7 @@ class GlueTask(TextTask):
     required = ()  # hangs on whose files are there
     # Start, the digit in at most two tokens, end: as long as the longest label, as in HyperFormer's code.
     decoding = Decoding(max_length=4)
-    origin = (
-        "the owners' files are at gluebenchmark.com/tasks; in their place parquet files of nyu-mll/glue on the "
-        "Hugging Face hub will do"
-    )
+    origin = "gluebenchmark.com/tasks has the owners' files, nyu-mll/glue on the Hugging Face hub parquet copies"
     title: ClassVar[str]  # the owners' name of the set, and of their folder
     summary: ClassVar[str]
     citation: ClassVar[str]
