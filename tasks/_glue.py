@@ -10,16 +10,12 @@ import numpy as np
 
 from tasks._files import read_parquet
 from tasks._glue_files import SETS, GlueSet
-from tasks._text import Labelled, Part, TextTask
-from tasks.base import Card, DataError, Decoding, Example, Role, Scored
+from tasks._text import Labelled, Part, TextTask, halved
+from tasks.base import DataError, Example, Metric, Role, Scored
 
 HELD_OUT = 1000
 
-HALVED: Mapping[Role, Part] = {
-    "train": Part("train", "train"),
-    "select": Part("first half of dev, shuffled", "dev", lambda count: slice(count // 2)),
-    "report": Part("second half of dev, shuffled", "dev", lambda count: slice(count // 2, None)),
-}
+HALVED = halved("dev")
 """Of sets with fewer than 10,000 training examples."""
 
 KEPT_APART: Mapping[Role, Part] = {
@@ -38,40 +34,26 @@ MATCHED: Mapping[Role, Part] = {
 
 
 class GlueTask(TextTask):
-    """One of GLUE's sets, from the owners' files or, where those are not all there, from the hub's copies."""
+    """One of GLUE's sets, from the owners' files or, where those are not all there, from the hub's copies.
 
-    version = "1"
+    The owners' folder has the set's ``title``, the hub's its name.
+    """
+
     folders = ("glue",)
     required = ()  # hangs on whose files are there
-    # Start, the digit in at most two tokens, end: as long as the longest label, as in HyperFormer's code.
-    decoding = Decoding(max_length=4)
     origin = "gluebenchmark.com/tasks has the owners' files, nyu-mll/glue on the Hugging Face hub parquet copies"
-    title: ClassVar[str]  # the owners' name of the set, and of their folder
-    summary: ClassVar[str]
-    citation: ClassVar[str]
-    licence: ClassVar[str]
-    bibtex: ClassVar[str]
     columns: ClassVar[tuple[str, ...]]  # of the texts, in the owners' files
     copied: ClassVar[tuple[str, ...]]  # the same in the hub's
-
-    @property
-    def card(self) -> Card:
-        """The task's card."""
-        return Card(
-            title=self.title,
-            summary=self.summary,
-            source=f"{self.citation}; Wang, Singh, Michael, Hill, Levy and Bowman 2019; {self.origin}",
-            licence=self.licence,
-            splits={role: part.title for role, part in self.parts.items()},
-            metric=self.of.metric,
-            cluster="first text",
-            bibtex=self.bibtex,
-        )
 
     @property
     def of(self) -> GlueSet:
         """Labels and scores of the set."""
         return SETS[self.name.removeprefix("glue/")]
+
+    @property
+    def metric(self) -> Metric:
+        """How the set is scored."""
+        return self.of.metric
 
     def files(self) -> tuple[Path, ...]:
         """The owners' files; the hub's copies where they are all there and the owners' are not."""
@@ -114,7 +96,7 @@ class GlueTask(TextTask):
         truth = [example.references[0] for example in examples]
         found = self.of.measure(predictions, truth)
         right = self.of.right(predictions, truth) or [float("nan")] * len(examples)
-        more = found if self.of.metric.parts else {}
+        more = found if self.metric.parts else {}
         return Scored(sum(found.values()) / len(found), right, more)
 
 

@@ -76,7 +76,8 @@ class GlueSet:
     @property
     def expected(self) -> str:
         """What a file should be, in words."""
-        return f"GLUE's file with labels ({', '.join(self.labels) or 'numbers'}) in the column {self.column}"
+        labels = ", ".join(self.labels) or "numbers"
+        return f"a file in GLUE's format with labels ({labels}) in the column {self.column}"
 
     def rows(self, path: Path, texts: Sequence[str] = ()) -> Iterator[Row]:
         """Yield the examples of a file with their texts of these columns.

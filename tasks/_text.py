@@ -10,7 +10,8 @@ import numpy as np
 from PIL.Image import Image
 
 from tasks._folder import FolderTask
-from tasks.base import DataError, Example, ImageSet, Role
+from tasks.base import Card, DataError, Decoding, Example, ImageSet, Metric, Role, Scored
+from tasks.metrics.exact import METRIC, exact
 
 SEED = 42  # of all of HyperFormer's splits
 
@@ -59,15 +60,51 @@ class NoImages(ImageSet):
         raise DataError(f"no image {image_id!r}: this is a task of text")
 
 
+def halved(file: str) -> Mapping[Role, Part]:
+    """The rule for sets of which one published file must both select and report: each half of its examples does one."""
+    return {
+        "train": Part("train", "train"),
+        "select": Part(f"first half of {file}, shuffled", file, lambda count: slice(count // 2)),
+        "report": Part(f"second half of {file}, shuffled", file, lambda count: slice(count // 2, None)),
+    }
+
+
 class TextTask(FolderTask):
     """Texts with a label; sub-classes say how the files are read.
 
     The answer is the number of the class, generated and compared as text, as in HyperFormer's code.
     """
 
+    version = "1"
+    # Start, the digit in at most two tokens, end: as long as the longest label, as in HyperFormer's code.
+    decoding = Decoding(max_length=4)
     text_limit = 128
+    title: ClassVar[str]
+    summary: ClassVar[str]
+    citation: ClassVar[str]
+    licence: ClassVar[str]
+    bibtex: ClassVar[str]
     form: ClassVar[str]  # the input, with {} for each text
     parts: ClassVar[Mapping[Role, Part]]
+
+    @property
+    def metric(self) -> Metric:
+        """How the task is scored."""
+        return METRIC
+
+    @property
+    def card(self) -> Card:
+        """The task's card."""
+        return Card(
+            title=self.title,
+            summary=self.summary,
+            source=f"{self.citation}; {self.origin}",
+            licence=self.licence,
+            splits={role: part.title for role, part in self.parts.items()},
+            metric=self.metric,
+            cluster="first text",
+            bibtex=self.bibtex,
+        )
 
     def read(self, role: Role) -> Iterable[Example]:
         """One example per line or record, in the order of the file or of the draw."""
@@ -93,6 +130,10 @@ class TextTask(FolderTask):
         Raises:
             DataError: it is missing or broken.
         """
+
+    def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
+        """Share of classes that are given word for word."""
+        return Scored(*exact(predictions, [example.references for example in examples]))
 
     def image_set_name(self, role: Role) -> str:
         """The same for all roles."""

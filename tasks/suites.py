@@ -34,6 +34,7 @@ NAMED: tuple[Suite, ...] = (
         tuple(f"glue/{task}" for task in ("cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte")),
         "text",
     ),
+    Suite("transfer", "Transfer of text, as in HyperPELT", ("cb", "boolq", "imdb", "paws"), "text"),
 )
 
 

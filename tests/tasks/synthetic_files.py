@@ -279,6 +279,33 @@ def glue_rows(name: str, file: str) -> list[list[str]]:
     ]
 
 
+def write_transfer(data: Path) -> None:
+    """CB, BoolQ, IMDB and PAWS in the layout of their owners; the label of example n is the n-th in turn."""
+    for name, fields, labels in (
+        ("CB", ("premise", "hypothesis"), ("entailment", "contradiction", "neutral")),
+        ("BoolQ", ("question", "passage"), (False, True)),
+    ):
+        folder = data / "superglue" / name
+        folder.mkdir(parents=True)
+        for file, count in (("train", 9), ("val", 7)):
+            records = (
+                {**{each: f"{each} {number} of {file} " for each in fields}, "label": labels[number % len(labels)]}
+                | {"idx": number}
+                for number in range(count)
+            )
+            (folder / f"{file}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (data / "paws").mkdir()
+    for file in ("train", "dev", "test"):
+        rows = [f"{number + 1}\tA {number} of {file}\tB {number} of {file}\t{number % 2}\n" for number in range(7)]
+        (data / "paws" / f"{file}.tsv").write_text("id\tsentence1\tsentence2\tlabel\n" + "".join(rows))
+    for file in ("train", "test"):
+        for side, stars in (("neg", 2), ("pos", 9)):
+            folder = data / "aclImdb" / file / side
+            folder.mkdir(parents=True)
+            for number in range(11):
+                (folder / f"{number}_{stars}.txt").write_text(f"Film {number}: {stars} of 10, {file}.")
+
+
 def write_glue(data: Path, names: Iterable[str] = tuple(GLUE)) -> Path:
     """The owners' files of these sets; MRPC's begin with a byte-order mark and CoLA's have no header."""
     for name in names:

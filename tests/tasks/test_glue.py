@@ -180,7 +180,7 @@ def test_torn_lines_are_left_out_of_qqp_alone(tmp_path):
     assert list(Qqp(tmp_path).examples("report")) == list(whole)
     path = tmp_path / "glue" / "RTE" / "dev.tsv"
     path.write_text(path.read_text() + "9\tIs it one\n")
-    assert f"{path}: record 10: has the label ''; expected GLUE's file" in refused(Rte(tmp_path), "report")
+    assert f"{path}: record 10: has the label ''; expected a file in GLUE's format" in refused(Rte(tmp_path), "report")
 
 
 @pytest.mark.parametrize(
@@ -189,9 +189,13 @@ def test_torn_lines_are_left_out_of_qqp_alone(tmp_path):
         (
             Rte,
             lambda text: text.replace("\tlabel", "\tanswer"),
-            "has no column label; expected GLUE's file with labels",
+            "has no column label; expected a file in GLUE's format",
         ),
-        (Rte, lambda text: text.replace("sentence2", "text"), "has no column sentence2; expected GLUE's file"),
+        (
+            Rte,
+            lambda text: text.replace("sentence2", "text"),
+            "has no column sentence2; expected a file in GLUE's format",
+        ),
         (Rte, lambda text: text.replace("not_entailment", "no"), "record 2: has the label 'no'; expected"),
         (Mrpc, lambda text: text + "1\t8\t9\tIt is cut\n", "record 13: has 4 of 5 fields; fetch the file again"),
         (Rte, lambda text: text.replace("\n11\t", "\n3\t"), "example '3' of train occurs twice"),
