@@ -219,7 +219,7 @@ def _notes(group: Group, worse: bool, level: bool) -> list[str]:
         mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1
         mixed = f" It mixes {' and '.join(metrics)}, which have different units." if mixes else ""
         notes.append(f"Average: plain mean over {_averaged(group)}; none where one of them is missing.{mixed}")
-    if group.paired:
+    if len(group.averaged) > 1 and group.paired:
         notes.append(f"{OVER_TASKS}: plain mean over {PARTS_FIRST}; the two averages do not compare.")
     if note := rate_note(group.entries):
         notes.append(note)

@@ -279,6 +279,25 @@ def glue_rows(name: str, file: str) -> list[list[str]]:
     ]
 
 
+def write_snli_ve(data: Path) -> Path:
+    """Four photos a split, the first of them in a folder of its own; three sentences a photo."""
+    folder = data / "snli_ve"
+    folder.mkdir(parents=True)
+    for place, split in enumerate(("train", "dev", "test")):
+        lines = []
+        for number in range(4):
+            photo = f"{place + 1}00{number}"
+            below = data / "flickr30k" / ("one" if number == 0 else "")
+            below.mkdir(parents=True, exist_ok=True)
+            (below / f"{photo}.jpg").write_bytes(picture("JPEG", COLOURS[number]))
+            for index, label in enumerate(("entailment", "neutral", "contradiction")):
+                pair = {"pairID": f"{photo}.jpg#0r1{label[0]}", "captionID": f"{photo}.jpg#0", "Flickr30K_ID": photo}
+                pair |= {"sentence1": "A dog runs.", "sentence2": f"Dog {index} runs. ", "gold_label": label}
+                lines.append(json.dumps(pair | {"annotator_labels": [label]}))
+        (folder / f"snli_ve_{split}.jsonl").write_text("\n".join(lines[: -1 if place else None]) + "\n")
+    return folder
+
+
 def write_transfer(data: Path) -> None:
     """CB, BoolQ, IMDB and PAWS in the layout of their owners; the label of example n is the n-th in turn."""
     for name, fields, labels in (
