@@ -15,6 +15,7 @@ from synthetic_files import (
     write_gqa,
     write_nlvr,
     write_nlvr2,
+    write_ok_vqa,
     write_snli_ve,
     write_transfer,
     write_vqav2,
@@ -35,6 +36,7 @@ def synthetic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_glue(data)
     write_transfer(data)
     write_snli_ve(data)
+    write_ok_vqa(data)
     return data
 
 

@@ -279,6 +279,36 @@ def glue_rows(name: str, file: str) -> list[list[str]]:
     ]
 
 
+def write_ok_vqa(data: Path, splits: dict[str, int] = KARPATHY) -> Path:
+    """The four files of OK-VQA about the photos of `write_coco`: one question a photo; five answers, each twice."""
+    folder = data / "okvqa"
+    for part in ("train2014", "val2014"):
+        photos = [number for number, place, *_ in coco_photos(splits) if place == part]
+        questions = [
+            {"image_id": number, "question": f"What does animal {number % 4} eat? ", "question_id": number * 10 + 5}
+            for number in photos
+        ]
+        annotations = [
+            {
+                "image_id": number,
+                "answer_type": "other",
+                "question_type": "four",
+                "answers": [
+                    {"answer_id": place + 1, "raw_answer": answer, "answer_confidence": "yes", "answer": answer}
+                    for place, answer in enumerate(
+                        [("grass", "hay", "leaves", "fish")[number % 4]] * 6 + ["bread", "nuts"] * 2
+                    )
+                ],
+                "question_id": number * 10 + 5,
+                "confidence": 3,
+            }
+            for number in photos
+        ]
+        write_list(folder / f"OpenEnded_mscoco_{part}_questions.json", "questions", questions)
+        write_list(folder / f"mscoco_{part}_annotations.json", "annotations", annotations)
+    return folder
+
+
 def write_snli_ve(data: Path) -> Path:
     """Four photos a split, the first of them in a folder of its own; three sentences a photo."""
     folder = data / "snli_ve"
