@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.plugins import Registry, find_methods, find_tasks
-from tasks.suites import Suite, known
+from tasks.suites import Kind, Suite, known
 
 if TYPE_CHECKING:
     from harness.backbones.specs import BackboneSpec
@@ -62,15 +62,16 @@ class Catalogue:
     def missing(self, suite: str, backbone: str) -> str | None:
         """Return None if the suite can run on the backbone here, else one sentence: what to get and how."""
         reasons = [self.task(task).missing() for task in self.suites[suite].tasks]
-        reasons.append(self.backbone_missing(backbone))
+        reasons.append(self.backbone_missing(backbone, self.suites[suite].kind))
         return "; ".join(reason for reason in dict.fromkeys(reasons) if reason) or None
 
-    def backbone_missing(self, backbone: str) -> str | None:
-        """Return None if the weights of the backbone and of its image encoder are here, else one sentence."""
+    def backbone_missing(self, backbone: str, kind: Kind) -> str | None:
+        """Return None if the backbone's weights are here and, but for text, its image encoder's; else one sentence."""
         from harness.backbones import registry, vision
 
         spec = self.backbones[backbone]
-        return registry.missing(spec, self.weights) or vision.missing(spec.encoder, self.weights)
+        reason = registry.missing(spec, self.weights)
+        return reason if reason or kind == "text" else vision.missing(spec.encoder, self.weights)
 
     def backbone_fingerprints(self, backbone: str) -> dict[str, str]:
         """Digests of what is present: of the "backbone"'s weights and of its image "encoder"'s."""
@@ -94,7 +95,7 @@ class Catalogue:
         return f"backbone {backbone!r} has no {kind} suites; it has: {', '.join(served)}"
 
     def fingerprints(self, suite: str, backbone: str) -> dict[str, str]:
-        """Digests of what is present: of each task's data by its name, of "backbone" and of its "encoder".
+        """Digests of what is present: of each task's data by its name, of "backbone" and, but for text, its "encoder".
 
         Raises:
             DataError: a data file is there but broken.
@@ -106,4 +107,7 @@ class Catalogue:
                 if name not in self._fingerprints:
                     self._fingerprints[name] = task.fingerprint()
                 found[name] = self._fingerprints[name]
-        return found | self.backbone_fingerprints(backbone)
+        of_backbone = dict(self.backbone_fingerprints(backbone))
+        if self.suites[suite].kind == "text":
+            of_backbone.pop("encoder", None)
+        return found | of_backbone

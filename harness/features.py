@@ -41,6 +41,20 @@ class Encoder(Protocol):
         ...
 
 
+class NoEncoder:
+    """In an encoder's place on suites of text."""
+
+    name, width, tokens, fingerprint = "none", 0, 0, "none"
+
+    def encode(self, images: list[Image]) -> Tensor:
+        """Refuse: there should be no image.
+
+        Raises:
+            DataError: always.
+        """
+        raise DataError(f"{len(images)} images in a suite of text; put the task into a suite of another kind")
+
+
 @dataclass(frozen=True)
 class Features:
     """The features of one image set: ``rows`` (n, tokens per image or clip, width), float16, and the row of each id."""

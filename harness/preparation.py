@@ -11,12 +11,12 @@ from harness import parameters
 from harness.backbones import registry
 from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import BackboneSpec
-from harness.backbones.vision import ImageEncoder, load_encoder
+from harness.backbones.vision import load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.data import TaskData
 from harness.errors import Incompatible, Unavailable, UserError
-from harness.features import Features, features
+from harness.features import Encoder, Features, NoEncoder, features
 from harness.options import Options
 from harness.store import Progress, Store
 from harness.texts import Shown, TextStore
@@ -64,7 +64,7 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         if task.name in cell.data:
             _compare(cell, task.name, task.fingerprint(), f"the data of {task.name}")
     spec = registry.get(cell.backbone)
-    encoder = load_encoder(spec.encoder, options.weights).to(device)
+    encoder: Encoder = NoEncoder() if cell.kind == "text" else load_encoder(spec.encoder, options.weights).to(device)
     _compare(cell, "encoder", encoder.fingerprint, f"the weights of image encoder {encoder.name}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
     bench = _build(cell, options, spec, method, encoder.width, device)
@@ -105,9 +105,11 @@ def _build(
         loaded.model.lm.set_attn_implementation(attention())
     context = TaskContext(cell.tasks)
     try:
-        method.attach(loaded.model, context)
+        parameters.attach(method, loaded.model, context)
     except ValueError as error:
         raise Incompatible(f"{cell.method} cannot serve {cell.backbone}: {error}") from error
+    if not any(parameter.requires_grad for parameter in loaded.model.parameters()):
+        raise Incompatible(f"{cell.method} trains nothing on {cell.suite}: without images there is no visual embedding")
     return Workbench(loaded.model.to(device), loaded.tokenizer, method, context, device, dtype)
 
 
@@ -125,7 +127,7 @@ def _prefix(task: Task, settings: Settings) -> str:
 class _Reader:
     """Opens the data of tasks; image sets that several of them share are opened once."""
 
-    def __init__(self, cell: Cell, store: Store, encoder: ImageEncoder, bench: Workbench, progress: Progress) -> None:
+    def __init__(self, cell: Cell, store: Store, encoder: Encoder, bench: Workbench, progress: Progress) -> None:
         self.cell = cell
         self.store = store
         self.encoder = encoder

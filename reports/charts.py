@@ -43,7 +43,7 @@ def chart_data(group: Group, name: str, board: Table) -> dict[str, Any]:
     for row, entry in zip(rows, (entry for entry in group.entries if entry.done), strict=True):
         row["family"] = family[entry.method]
     tasks = [[task.name, f"{task.title} ({task.metric_title})", task.higher_is_better] for task in group.tasks]
-    if len(group.averaged) > 1:
+    if group.has_average:
         tasks.insert(0, ["", f"Average over {', '.join(task.title for task in group.averaged)}", True])
     axes = [[column, title, more] for column, title, _, more in AXES if any(column in row["costs"] for row in rows)]
     return {

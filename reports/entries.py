@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
 import pandas as pd
 
-from reports.averages import decides
+from reports.averages import decides, metric_values
 from reports.columns import records
 from reports.formats import plain, present, slug
 from reports.rows import SELECTION_SPLIT
@@ -36,6 +37,7 @@ class TaskColumn:
     split: str
     scale: float
     higher_is_better: bool
+    parts: tuple[str, ...]  # the metrics that its own is the mean of, where it has no single one
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,7 @@ class TaskScore:
     summary: Summary
     doubts: tuple[str, ...] = ()  # why it does not compare with published numbers
     chosen_on: str = ""  # the split that is reported, where it also chose the checkpoint
+    parts: tuple[float, ...] = ()  # means over seeds of the parts of its metric
 
     @property
     def sound(self) -> bool:
@@ -71,6 +74,7 @@ class Entry:
     cells: list[dict[str, Any]]  # rows of Run.cells, of every state
     scores: dict[str, TaskScore]  # by task; a task without a score is absent
     average: Summary | None  # over seeds, of the mean over the averaged tasks; None unless all of them are there
+    task_average: Summary | None  # the same, the parts of a task's metric averaged first
     repeats: Mapping[str, tuple[Summary, ...]]  # by task, or "" for the average: seeds that were run more than once
 
     @property
@@ -151,6 +155,16 @@ class Group:
         return len(self.averaged) > 1
 
     @property
+    def values(self) -> int:
+        """How many values an average is over: more than there are tasks, where a metric has parts."""
+        return sum(len(task.parts) or 1 for task in self.averaged)
+
+    @property
+    def has_task_average(self) -> bool:
+        """Whether the average over values is another than one over tasks."""
+        return self.has_average and self.values > len(self.averaged)
+
+    @property
     def ranked(self) -> list[Entry]:
         """The entries that compete."""
         return [entry for entry in self.entries if entry.kind == "ranked"]
@@ -199,6 +213,7 @@ def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskC
             plain(row["split"]),
             float(row["scale"]),
             bool(row["higher_is_better"]),
+            tuple(row["parts"].split()) if present(row["parts"]) else (),
         )
         for name in names
         if name in first
@@ -226,8 +241,9 @@ def _entry(
             repeats[task.name] = again
             doubts = dict.fromkeys(doubt for cell, row in mine for doubt in _doubts(cell, row))
             chosen = next((chosen for cell, row in mine if (chosen := _chosen_on(cell, row))), "")
-            scores[task.name] = TaskScore(summary, tuple(doubts), chosen)
-    average, repeats[""] = _average(done, by_folder, first, aside)
+            parts = _part_means(mine) if task.parts else ()
+            scores[task.name] = TaskScore(summary, tuple(doubts), chosen, parts)
+    average, repeats[""] = _average(done, by_folder, first, aside, metric_values)
     reference = first["method"] in REFERENCES or first["control"] != "none"
     return Entry(
         configuration=first["configuration"],
@@ -240,6 +256,7 @@ def _entry(
         cells=cells,
         scores=scores,
         average=average,
+        task_average=_average(done, by_folder, first, aside, lambda row: [row["value"] * row["scale"]])[0],
         repeats=repeats,
     )
 
@@ -251,6 +268,12 @@ def _over_seeds(values: Iterable[tuple[int, float]]) -> tuple[Summary | None, tu
         by_seed.setdefault(seed, []).append(value)
     each = [found for found in map(summarise, by_seed.values()) if found is not None]
     return summarise(one.mean for one in each), tuple(one for one in each if one.n > 1)
+
+
+def _part_means(rows: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> tuple[float, ...]:
+    """Means over seeds of the parts of a metric, from pairs of a cell and its score."""
+    parts = zip(*([(cell["seed"], value) for value in metric_values(row)] for cell, row in rows), strict=True)
+    return tuple(summary.mean for summary, _ in map(_over_seeds, parts) if summary is not None)
 
 
 def _doubts(cell: dict[str, Any], row: dict[str, Any]) -> list[str]:
@@ -272,8 +295,9 @@ def _average(
     by_folder: dict[str, list[dict[str, Any]]],
     first: dict[str, Any],
     aside: Collection[str],
+    values: Callable[[dict[str, Any]], list[float]],
 ) -> tuple[Summary | None, tuple[Summary, ...]]:
-    """`_over_seeds` of the plain mean over the suite's tasks but those ``aside``; a hole in them is a hole here."""
+    """`_over_seeds` of the plain mean of the ``values`` of all tasks not ``aside``; a hole in them is a hole here."""
     wanted = (set(first["tasks"].split()) if present(first["tasks"]) else set()) - set(aside)
     averages = []
     for cell in done:
@@ -281,7 +305,7 @@ def _average(
         there = [row for row in rows if present(row["value"]) and row["higher_is_better"]]
         if not there or {row["task"] for row in there} != (wanted or {row["task"] for row in rows}):
             return None, ()
-        averages.append((cell["seed"], sum(row["value"] * row["scale"] for row in there) / len(there)))
+        averages.append((cell["seed"], fmean(value for row in there for value in values(row))))
     return _over_seeds(averages)
 
 

@@ -46,17 +46,25 @@ class Examples:
         self._known: dict[str, list[pd.Index]] = defaultdict(list)  # task → sets of examples, in their first order
 
     def of(self, entry: Entry) -> Mapping[str, TaskExamples]:
-        """By task, over the seeds of an entry; a task of which seeds lack scores or differ in examples is absent."""
+        """By task, over the seeds of an entry; a task of which seeds lack scores or differ in examples is absent.
+
+        So is one whose examples have no scores of their own, such as numbers whose correlation alone is measured.
+        """
         if entry.label not in self._entries:
             self._entries[entry.label] = self._read(entry)
         return self._entries[entry.label]
 
-    def test(self, one: Entry, other: Entry, tasks: Sequence[str]) -> float | None:
-        """Return p of the paired test on the mean over tasks; None unless both scored the same examples of each."""
+    def test(self, one: Entry, other: Entry, tasks: Sequence[TaskColumn]) -> float | None:
+        """Return p of the paired test on the mean over tasks; None unless both scored the same examples of each.
+
+        None, too, where the score of a task is not the mean of its examples' scores, as a correlation is not.
+        """
         clusters, differences = [], []
         for task in tasks:
-            left, right = (self.of(entry).get(task) for entry in (one, other))
-            if left is None or right is None or left.ids is not right.ids:
+            if not (self._serves(one, task) and self._serves(other, task)):
+                return None
+            left, right = (self.of(entry)[task.name] for entry in (one, other))
+            if left.ids is not right.ids:
                 return None
             clusters.append(left.clusters)
             differences.append((left.scores.mean(axis=1) - right.scores.mean(axis=1)) / len(left.ids))
@@ -94,8 +102,9 @@ class Examples:
         return Draws([entry.label for entry in served], drawn * [task.scale for task in group.tasks])
 
     def _serves(self, entry: Entry, task: TaskColumn) -> bool:
+        """Whether the score of a task is the mean of its stored examples' scores."""
         scored, stored = entry.scores.get(task.name), self.of(entry).get(task.name)
-        if scored is None or stored is None:
+        if scored is None or stored is None or task.parts:  # parts weigh in averages as several scores
             return False
         return abs(float(stored.scores.mean()) * task.scale - scored.summary.mean) < _SAME
 
@@ -107,10 +116,9 @@ class Examples:
                 frame = self._run.predictions(key)[["task", "id", "cluster", "score"]]
             except (RecordError, KeyError):
                 return {}
-            if frame["score"].isna().any() or frame.duplicated(["task", "id"]).any():
-                return {}
             for task, part in frame.groupby("task", sort=False):
-                found[str(task)].append(self._ordered(str(task), part))
+                if not (part["score"].isna().any() or part["id"].duplicated().any()):
+                    found[str(task)].append(self._ordered(str(task), part))
         return {
             task: TaskExamples(each[0].ids, each[0].clusters, np.concatenate([one.scores for one in each], axis=1))
             for task, each in found.items()

@@ -33,6 +33,8 @@ from reports.uncertainty import (
     resolution_rows,
 )
 
+OVER_TASKS = "Average over tasks"
+PARTS_FIRST = "the tasks, the metrics of each averaged first, as in Hyperdecoders"
 EMBEDDED_SUITE = "Embedded suite: a small measuring instrument, not comparable with published numbers."
 EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes alone, so scores on real data are low."
 
@@ -66,6 +68,8 @@ def leaderboard(group: Group, run: Run) -> Table:
     ]
     if group.has_average:
         columns.append(Column("Average", tooltip=f"plain mean over {_averaged(group)}"))
+    if group.has_task_average:
+        columns.append(Column(OVER_TASKS, tooltip=f"plain mean over {PARTS_FIRST}"))
     columns += [*gained, Column("n", tooltip="seeds")]
     return Table(
         f"leaderboard-{group.name}", group.title, tuple(columns), tuple(rows), tuple(_notes(group, found, rows))
@@ -112,16 +116,20 @@ def _row(entry: Entry, group: Group, found: _Findings, beside: Sequence[TableCel
             continue
         symbols = score.symbols + (AT_FLOOR if _at_floor(score, task, group) else "")
         symbols += LEVEL if place in found.level else ""
-        fewer = f"n = {score.summary.n}" if score.summary.n < entry.seeds else ""
+        details = [f"{name} {value:.2f}" for name, value in zip(task.parts, score.parts, strict=True)]
+        details += [f"n = {score.summary.n}"] if score.summary.n < entry.seeds else []
         bounds = found.intervals.get(place)
         tooltip = "; ".join([*score.doubts, *bounds_text(bounds)])
-        cells.append(score_cell(score.summary, found.marks.get(place), symbols, fewer, tooltip, bounds))
+        cells.append(score_cell(score.summary, found.marks.get(place), symbols, ", ".join(details), tooltip, bounds))
     if group.has_average:
         place = (entry.label, "")
-        symbols = _average_symbols(entry, group) + (LEVEL if place in found.level else "")
+        symbols = _average_symbols(entry, group)
+        level = LEVEL if place in found.level else ""
         bounds = found.intervals.get(place)
         tooltip = "; ".join(bounds_text(bounds))
-        cells.append(score_cell(entry.average, found.marks.get(place), symbols, tooltip=tooltip, interval=bounds))
+        cells.append(score_cell(entry.average, found.marks.get(place), symbols + level, "", tooltip, bounds))
+        if group.has_task_average:
+            cells.append(score_cell(entry.task_average, symbols=symbols))
     planned = len({cell["seed"] for cell in entry.cells})
     seeds = f"{entry.seeds}" if entry.seeds == planned else f"{entry.seeds} of {planned}"
     return Row((*cells, *beside, TableCell(seeds, entry.seeds)), entry.kind)
@@ -147,12 +155,16 @@ def _floor_row(name: str, values: dict[str, float], group: Group, gained: int) -
     if group.has_average:
         counted = [values[task.name] for task in group.averaged if task.name in values]
         mean = sum(counted) / len(counted) if len(counted) == len(group.averaged) else None
+        # Of a metric with parts, floors know the mean alone.
+        cells += [TableCell()] * group.has_task_average
         cells.append(TableCell(decimal(mean), mean))
     return Row((*cells, *[TableCell()] * gained, TableCell()), "floor")
 
 
 def _averaged(group: Group) -> str:
     """What an average is over, in words."""
+    if group.has_task_average:
+        return f"{group.values} metric values of {len(group.averaged)} tasks, as in HyperFormer and HyperPELT"
     if len(group.averaged) == len(group.tasks):
         return "the tasks, as in the papers" if not group.suite.startswith(EMBEDDED) else "the tasks"
     aside = [task for task in group.tasks if task not in group.averaged]
@@ -214,6 +226,8 @@ def _notes(group: Group, found: _Findings, rows: Sequence[Row]) -> list[str]:
         mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1
         mixed = f" It mixes {' and '.join(metrics)}, which have different units." if mixes else ""
         notes.append(f"Average: plain mean over {_averaged(group)}; none where one of them is missing.{mixed}")
+    if group.has_task_average:
+        notes.append(f"{OVER_TASKS}: plain mean over {PARTS_FIRST}; the two averages do not compare.")
     notes += aggregates.notes(found.contest)
     notes += resolution_notes(rows)
     if note := rate_note(group.entries):

@@ -23,7 +23,7 @@ def level_with_best(examples: Examples, group: Group, competing: Competing) -> s
 
     def test(label: str, best_label: str, column: str) -> float | None:
         entry, best = entries[label], entries[best_label]
-        tasks = [column] if column else [task.name for task in group.averaged]
+        tasks = [task for task in group.tasks if task.name == column] if column else group.averaged
         values = [_over_seeds(entry, best, column), examples.test(entry, best, tasks)]
         return max((value for value in values if value is not None), default=None)
 

@@ -188,7 +188,8 @@ def _scores(result: Result, identity: Row) -> list[Row]:
     rows = []
     for score in result.scores:
         row = identity | {"state": result.state}
-        row |= score.model_dump(exclude={"floors", "more"})
+        row |= score.model_dump(exclude={"floors", "more", "parts"})
+        row["parts"] = " ".join(map(_column, score.parts))
         row |= {f"floor_{_column(name)}": value for name, value in score.floors.items()}
         row |= {f"more_{_column(name)}": value for name, value in score.more.items()}
         rows.append(row)

@@ -98,7 +98,7 @@ def resolution_rows(group: Group, gained: int) -> list[Row]:
                 TableCell(title, title.casefold(), tooltip=_MEANINGS[title]),
                 *[TableCell()] * 2,  # updated params and learning rate
                 *(TableCell(decimal(value), value) for value in values),
-                *[TableCell()] * (gained + 1),
+                *[TableCell()] * (group.has_task_average + gained + 1),
             ),
             "resolution",
         )

@@ -64,7 +64,7 @@ class FakeCatalogue(Catalogue):
             for name in ("small", "large")
         }
 
-    def backbone_missing(self, backbone: str) -> str | None:
+    def backbone_missing(self, backbone: str, kind: str) -> str | None:
         return None
 
     def backbone_fingerprints(self, backbone: str) -> dict[str, str]:

@@ -152,6 +152,7 @@ def result(cell: Synthetic, key: str) -> Result:
 def score(cell: Synthetic, task: str, value: float | None) -> Score:
     caption = task.endswith(("caption", "tvc", "yc2c"))
     metric, split = cell.official.get(task, ("cider" if caption else "accuracy", cell.split))
+    pair = {"f1": value + 0.1, "accuracy": value - 0.1} if task.endswith("mrpc") and value is not None else {}
     return Score(
         task=task,
         title=task.removeprefix("mini-").upper() if task.startswith("mini-") else task,
@@ -164,6 +165,8 @@ def score(cell: Synthetic, task: str, value: float | None) -> Score:
         examples=1000,
         clusters=250,
         comparable=cell.comparable,
+        more=pair,
+        parts=list(pair),
         floors={} if caption else {"majority": 0.21, "question-only": 0.33},
         summary="A scene in, a sentence out." if caption else "A scene and a question in, an answer out.",
         source="drawn by the harness",
