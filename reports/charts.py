@@ -9,7 +9,6 @@ from scipy.stats import t as student
 from reports.aggregates import RANK
 from reports.cost import shared
 from reports.entries import Entry, Group
-from reports.families import families
 from reports.formats import plain
 from reports.statistics import Summary, critical_difference
 from reports.table import Table
@@ -31,7 +30,6 @@ AXES: tuple[tuple[str, str, float, bool], ...] = (
 )
 """Column of `Run.cells`, title, divisor of its values, and whether more is better."""
 
-
 Bounds = dict[tuple[str, str], tuple[float, float]]
 
 
@@ -39,9 +37,6 @@ def chart_data(group: Group, name: str, board: Table) -> dict[str, Any]:
     """The rows of a board as plain values; ``name`` is its anchor, ``board`` its table, which knows the intervals."""
     bounds = _bounds(group, board)
     rows = [_row(entry, bounds) for entry in group.entries if entry.done]
-    family = families(entry.method for entry in group.entries)
-    for row, entry in zip(rows, (entry for entry in group.entries if entry.done), strict=True):
-        row["family"] = family[entry.method]
     tasks = [[task.name, f"{task.title} ({task.metric_title})", task.higher_is_better] for task in group.tasks]
     if group.has_average:
         tasks.insert(0, ["", f"Average over {', '.join(task.title for task in group.averaged)}", True])

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from reports.columns import records
@@ -71,6 +72,7 @@ def command(folder: str) -> str:
 def curves(points: pd.DataFrame) -> dict[str, Lines]:
     """Key → task → [[step, loss], …], and "selection" → [[epoch, score], …]; thinned, the last point kept."""
     found: dict[str, Lines] = defaultdict(lambda: defaultdict(list))
+    points = points.replace([np.inf, -np.inf], pd.NA)  # of a cell that diverged
     trained = points.dropna(subset=["step", "loss"])
     tasks = {task: plain(task, 60) for task in trained["task"].dropna().unique()}
     columns = (trained["key"], trained["task"].map(tasks).fillna("loss"), trained["step"], trained["loss"])

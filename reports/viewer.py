@@ -1,7 +1,7 @@
 """What the page's viewer of predictions shows: sampled examples of each task and what each row answered.
 
 One finished seed stands for each row. Texts that many rows share (questions, references, common answers) are kept
-once. Predictions hold no training data of others beyond the questions and references of these few examples.
+once.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import numpy as np
 import pandas as pd
 
 from reports.columns import records
@@ -72,10 +73,10 @@ def sampled_examples(run: Run) -> Examples:
 
 def _add(found: Examples, key: str, run: Run, number: int) -> None:
     frame = run.predictions(key)
-    names = set.union(*(set(sampled(ids, number)) for _, ids in frame.groupby("task")["id"]), set())
-    kept = [row for row in records(frame[frame["id"].isin(names)]) if row["task"] in found.tasks]
+    scored = frame[np.isfinite(frame["score"]) & frame["task"].isin(list(found.tasks))]
+    parts = [rows[rows["id"].isin(sampled(rows["id"], number))] for _, rows in scored.groupby("task", sort=False)]
     answers = []
-    for row in kept:
+    for row in (row for part in parts for row in records(part)):
         images = tuple(row["images"].split("|")) if row.get("images") else ()
         references = tuple(_counted(row["references"])) if "references" in row else ()
         kind, text = (plain(row.get(name) or "", LONGEST) for name in ("kind", "text"))

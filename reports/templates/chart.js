@@ -56,16 +56,18 @@ function short(value) {
   return value.toLocaleString("en", { maximumSignificantDigits: 4 });
 }
 
-// Draws once there is room, and again whenever the place for a chart changes its width.
+// Draws once there is room, and again whenever the place for a chart changes its width. The observer tells the width:
+// asking for it would lay out the whole page again for every chart.
 function responsive(host, draw) {
-  let drawn = 0;
+  let width = 0;
   const redraw = () => {
-    const width = Math.round(host.clientWidth);
-    if (!width) return;
-    drawn = width;
-    host.replaceChildren(draw(Math.max(260, Math.min(width, 900))));
+    if (width) host.replaceChildren(draw(Math.max(260, Math.min(width, 900))));
   };
-  new ResizeObserver(() => { if (Math.round(host.clientWidth) !== drawn) redraw(); }).observe(host);
+  new ResizeObserver(([{ contentRect }]) => {
+    const before = width;
+    width = Math.round(contentRect.width);
+    if (width !== before) redraw();
+  }).observe(host);
   return redraw;
 }
 

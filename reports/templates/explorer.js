@@ -2,7 +2,7 @@
 const DETAIL = "Point at a row, or step through the rows with the arrow keys; Enter opens its cell.";
 
 function shownRows(board) {
-  return board.rows.filter((row) => passes({ family: row.family, text: `${row.label} ${row.title}`.toLowerCase() }));
+  return board.rows.filter((row) => passes({ family: byKey.get(row.key).family, text: `${row.label} ${row.title}`.toLowerCase() }));
 }
 
 // Rows that no other row beats in both; projection, full fine-tuning and all methods, but no controls.

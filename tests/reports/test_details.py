@@ -29,6 +29,16 @@ def test_a_curve_is_thinned_and_keeps_its_end():
     assert lines["selection"] == [[2.0, 0.5123]]
 
 
+def test_a_curve_leaves_out_what_is_no_number(run_of):
+    cell = Synthetic("full", dict.fromkeys(MINI_TASKS, 0.5))
+    folder = run_of(cell)
+    with (cell_folder(folder, cell) / "curve.jsonl").open("a") as file:
+        file.write('{"step": 9, "task": "mini-vqa", "loss": Infinity}\n{"step": 10, "task": "mini-vqa", "loss": NaN}\n')
+    (told,), _ = cell_details(load(folder))
+    assert [step for step, _ in told["curve"]["mini-vqa"]] == list(range(1, 9))
+    as_json(told)
+
+
 def test_cells_share_environments_and_say_how_to_run_again(run_of):
     scored = dict.fromkeys(MINI_TASKS, 0.5)
     one, other = Synthetic("full", scored), Synthetic("peft/lora", scored, overrides={"rank": 4})

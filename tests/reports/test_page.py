@@ -81,7 +81,8 @@ def test_the_drawer_shows_scores_a_curve_and_the_other_seeds(opened: Opened) -> 
     page.locator(".leaderboard a", has_text="Lora single").first.click()
     drawer = page.get_by_role("dialog", name="lora-single")
     assert "60.00" in drawer.inner_text()
-    assert drawer.get_by_role("img", name="Training loss").locator("path").count() == 1
+    drawer.get_by_role("img", name="Training loss").wait_for()
+    assert drawer.locator(".chart .line").count() == 1
     drawer.get_by_role("button", name="seed 1").click()
     assert "65.00" in drawer.inner_text()
     drawer.get_by_role("button", name="Close").click()
@@ -203,6 +204,7 @@ def test_quality_against_cost_is_chosen_pointed_at_and_walked_through(opened: Op
     assert board.locator(".picture").count() == 0  # the still figure gave way
     points = board.locator(".point")
     told = board.locator(".told")
+    points.first.wait_for()
     assert points.count() == 6
     points.first.hover()
     assert "hostile" in told.inner_text()
@@ -217,6 +219,7 @@ def test_quality_against_cost_is_chosen_pointed_at_and_walked_through(opened: Op
     page.keyboard.press("Enter")
     assert page.get_by_role("dialog", name="projection").is_visible()
     opened.go("#family=lora*&cost=training_step_seconds")
+    points.first.wait_for()
     assert points.count() == 2
     assert board.locator(".interval").count() > 0  # two seeds
     assert board.get_by_label("Cost").input_value() == "training_step_seconds"
@@ -225,6 +228,7 @@ def test_quality_against_cost_is_chosen_pointed_at_and_walked_through(opened: Op
 def test_bars_and_ranks_name_every_row(opened: Opened) -> None:
     board = opened.page.locator("#mini-image-mini-bart")
     bars = board.get_by_role("img", name="VQA (VQA accuracy)")
+    bars.wait_for()
     assert bars.locator(".bar").count() == 6 and bars.locator(".floor-line").count() == 1
     assert "full 80.00; lora-multiple 70.00; lora-single 62.50, 95 % interval" in str(bars.get_attribute("aria-label"))
     ranks = board.get_by_role("img", name="Mean rank")

@@ -1,6 +1,7 @@
 """Sampled examples: which, how they are shared between rows, and where their pictures go."""
 
-from synthetic import MINI_TASKS, Synthetic
+import pandas as pd
+from synthetic import MINI_TASKS, Synthetic, cell_folder
 
 from reports import payload as payload_module
 from reports.render import render
@@ -34,6 +35,17 @@ def test_rows_share_examples_texts_and_pictures(run_of):
         [(0, 0, 1.0), (1, 0, 1.0), (2, 1, 0.0)],
         [(0, 0, 1.0), (1, 1, 0.0), (2, 1, 0.0)],
     ]
+
+
+def test_an_answer_without_a_score_is_left_out(run_of):
+    cell = Synthetic("full", SCORED, answers=ANSWERS)
+    folder = run_of(cell)
+    path = cell_folder(folder, cell) / "predictions.parquet"
+    frame = pd.read_parquet(path)
+    frame.loc[1, "score"] = float("nan")
+    frame.to_parquet(path)
+    (answers,) = sampled_examples(load(folder)).content()["answers"].values()
+    assert len(answers) == 2
 
 
 def test_many_pictures_lie_beside_the_page(run_of, monkeypatch):
