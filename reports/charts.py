@@ -88,11 +88,11 @@ def _row(entry: Entry, bounds: Bounds) -> dict[str, Any]:
 
 def _score(summary: Summary, bounds: tuple[float, float] | None) -> list[float]:
     """Mean, number of seeds, and 95 % bounds where known: those given, else by Student's t over two seeds or more."""
-    mean, n = round(summary.mean, 3), summary.n
+    mean, n = round(summary.mean, 2), summary.n  # as the tables print it
     if bounds is None and summary.std is not None:
         half = float(student.ppf(0.975, n - 1)) * summary.std / n**0.5
         bounds = (summary.mean - half, summary.mean + half)
-    return [mean, n, *(round(bound, 3) for bound in bounds or ())]
+    return [mean, n, *(round(bound, 2) for bound in bounds or ())]
 
 
 def _ranks(group: Group, board: Table) -> dict[str, Any] | None:
@@ -105,8 +105,8 @@ def _ranks(group: Group, board: Table) -> dict[str, Any] | None:
     tasks = sum(task.higher_is_better for task in group.tasks)
     return {
         "rows": [
-            [label, *(round(rank, 3) for rank in ranks)] for label, *ranks in sorted(rows, key=lambda row: row[1])
+            [label, *(round(rank, 2) for rank in ranks)] for label, *ranks in sorted(rows, key=lambda row: row[1])
         ],
         "tasks": tasks,
-        "critical": round(critical_difference(len(rows), tasks), 3),
+        "critical": round(critical_difference(len(rows), tasks), 2),
     }

@@ -13,7 +13,7 @@ import pandas as pd
 
 from reports.columns import records
 from reports.families import families
-from reports.formats import decimal, literal, plain, present, significant
+from reports.formats import decimal, literal, plain, present
 from reports.rows import flat, read_configuration
 from reports.run import Run
 
@@ -129,8 +129,6 @@ def _configuration(resolved: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _literal(value: Any) -> str:
-    if isinstance(value, float):
-        return significant(value, 4)
     return plain(", ".join(map(literal, value)) if isinstance(value, list) else literal(value))
 
 

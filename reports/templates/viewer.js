@@ -24,7 +24,7 @@ function answersOf(key, task) {
 
 function picture(example, place) {
   const [name, number] = [example.images[place], example.pictures[place]];
-  if (number === null) return element("span", { class: "absent" }, "Picture ", isolated(name));
+  if (number === null) return element("span", { class: "absent" }, "Picture ", isolated(name), " (not kept here)");
   return element("img", { src: data.pictures[number], alt: `Picture ${name}`, loading: "lazy" });
 }
 
