@@ -78,7 +78,8 @@ class Catalogue:
 
     def _encodes(self, suite: str, encoder: str) -> bool:
         """Whether a suite has pictures of which there are no features of this encoder yet."""
-        return any(self.task(name).precomputed(encoder) is None for name in self.suites[suite].tasks)
+        found = self.suites[suite]
+        return found.kind != "text" and any(self.task(name).precomputed(encoder) is None for name in found.tasks)
 
     def backbone_fingerprints(self, backbone: str) -> dict[str, str]:
         """Digests of what is present: of the "backbone"'s weights and of its image "encoder"'s."""

@@ -25,6 +25,7 @@ from harness.options import Options
 from harness.phases import Phases
 from harness.preparation import Prepared, prepare
 from harness.run_folder import WEIGHTS, CellFolder, now, write_atomically
+from harness.thumbnails import thumbnails
 from harness.training import Hooks, Trained, train
 from methods import tuned
 from reports.record import Memory, RateOrigin, Result, Score, Speed
@@ -121,7 +122,7 @@ class _Running:
             started_at=started_at,
             finished_at=now(),
         )
-        self.folder.finish(result, predictions_frame(self.evaluated))
+        self.folder.finish(result, predictions_frame(self.evaluated), thumbnails(self.evaluated))
 
     def _select(self) -> float:
         """Score the epoch's weights on the selection split; the mean over tasks is what counts."""

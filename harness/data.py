@@ -42,7 +42,7 @@ class Batch:
     @property
     def tokens(self) -> int:
         """Text, visual and target tokens, padding excluded."""
-        return int(self.mask.sum() + (self.labels != IGNORED).sum()) + self.features[..., 0].numel()
+        return int(self.mask.sum() + (self.labels != IGNORED).sum()) + self.features.shape[:-1].numel()
 
     def to(self, device: torch.device) -> Batch:
         """Bring the batch to a device and the features to float32; to CUDA from pinned memory."""

@@ -140,6 +140,7 @@ def score(
         comparable=not limited and not (card.metric.name == "cider" and len(images) < 2),
         floors=floor_values,
         more=dict(scored.more),
+        parts=list(card.metric.parts),
         select_value=select_value,
         summary=card.summary,
         source=card.source,
@@ -187,5 +188,5 @@ def predictions_frame(evaluated: Sequence[Evaluated]) -> pandas.DataFrame:
 
 
 def mean_value(evaluated: Sequence[Evaluated]) -> float:
-    """Mean of the tasks' headline scores: what selection maximises."""
-    return float(np.mean([one.scored.value for one in evaluated]))
+    """Mean of the tasks' scores, of those with several metrics of each: what selection maximises."""
+    return float(np.mean([value for one in evaluated for value in one.scored.parts(one.data.task.card.metric)]))

@@ -54,6 +54,20 @@ class SourceRows:
         return np.stack(read).reshape(*rows.shape, self._source.tokens, self._source.width)
 
 
+class NoEncoder:
+    """In an encoder's place on suites of text."""
+
+    name, width, tokens, fingerprint = "none", 0, 0, "none"
+
+    def encode(self, images: list[Image]) -> Tensor:
+        """Refuse: there should be no image.
+
+        Raises:
+            DataError: always.
+        """
+        raise DataError(f"{len(images)} images in a suite of text; put the task into a suite of another kind")
+
+
 @dataclass(frozen=True)
 class Features:
     """The features of one image set: ``rows`` (n, tokens per image or clip, width), float16 unless files that others

@@ -54,12 +54,15 @@ class Part:
     kind: str
     rows: tuple[Counted, ...]
     refused: Mapping[str, str]  # why other methods cannot serve the backbone
-    idle: tuple[str, ...]  # methods with networks that read images, where there are none
 
 
 def kinds(spec: BackboneSpec) -> list[str]:
     """The kinds of suites that a backbone is counted on; text has no embedded suite."""
-    return [kind for kind in PAPER_SUITES if kind in spec.feature_widths or (kind == "text" and not spec.embedded)]
+    return [
+        kind
+        for kind, suite in PAPER_SUITES.items()
+        if kind in spec.feature_widths and (suite.embedded or not spec.embedded)
+    ]
 
 
 def suite_of(spec: BackboneSpec, kind: str) -> str:
@@ -79,8 +82,7 @@ def part(methods: Sequence[type[Method]], spec: BackboneSpec, kind: str) -> Part
             refused[method.name] = " ".join(str(error).split())
         else:
             rows.append(_counted(method.name, spec, kind, counts))
-    idle = tuple(method.name for method in methods if method.needs_image and kind == "text")
-    return Part(spec.name, suite_of(spec, kind), kind, tuple(rows), refused, idle)
+    return Part(spec.name, suite_of(spec, kind), kind, tuple(rows), refused)
 
 
 def _counted(method: str, spec: BackboneSpec, kind: str, counts: Parameters) -> Counted:
@@ -184,10 +186,6 @@ def layout(counted: Part) -> Table:
     letters = dict(zip(sources, ascii_lowercase, strict=False))
     notes = [f"{letter}: {source}" for source, letter in letters.items()]
     notes += [f"{method}: incompatible: {reason}" for method, reason in counted.refused.items()]
-    if counted.idle:
-        notes.append(
-            f"{', '.join(counted.idle)}: networks that read images are counted, though nothing here trains them"
-        )
     return Table(
         name=f"{counted.backbone}-{counted.suite}",
         title=_title(counted),

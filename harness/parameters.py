@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, ClassVar
 
@@ -125,13 +125,13 @@ class _Question:
 @cache
 def _effect_of(question: _Question) -> Effect:
     with _without_numbers():
-        return _effect(question.method, _build(question.spec, question.kind, None), question.tasks)
+        return _effect(question.method, on_meta(question.spec, question.kind), question.tasks)
 
 
 @cache
 def _own_of(spec: BackboneSpec, kind: str, feature_width: int | None) -> Own:
     with _without_numbers():
-        return _own(_build(spec, kind, feature_width))
+        return _own(on_meta(spec, kind, feature_width))
 
 
 def _own(model: JointBackbone) -> Own:
@@ -147,7 +147,7 @@ def _own(model: JointBackbone) -> Own:
 
 def _effect(method: Method, model: JointBackbone, tasks: tuple[str, ...]) -> Effect:
     own, visual = set(_tensors(model)), _numbers(model.visual.parameters())
-    method.attach(model, TaskContext(tasks))
+    attach(method, model, TaskContext(tasks))
     added = [tensor for tensor in _tensors(model) if tensor not in own]
     trained = _numbers(parameter for parameter in model.parameters() if parameter.requires_grad)
     stored = _numbers(stored_tensors(model, visual_tokens=0).values())
@@ -156,6 +156,17 @@ def _effect(method: Method, model: JointBackbone, tasks: tuple[str, ...]) -> Eff
     left = [tensor for tensor in _tensors(model) if tensor not in own]
     frozen = _numbers(tensor for tensor in added if not tensor.requires_grad)
     return Effect(trained - visual, _numbers(added), frozen, stored - visual, _numbers(left), frozen_table)
+
+
+def attach(method: Method, model: JointBackbone, context: TaskContext) -> None:
+    """Attach a method to a backbone.
+
+    Raises:
+        ValueError: the method cannot serve this backbone, or needs images where there are none.
+    """
+    if method.needs_image and not model.sees_images:
+        raise ValueError("it needs images, and a suite of text has none")
+    method.attach(model, context)
 
 
 def stored_tensors(model: JointBackbone, visual_tokens: int) -> dict[str, Tensor]:
@@ -197,15 +208,6 @@ def _without_numbers() -> Iterator[None]:
     """What is made has shapes alone, and nothing is drawn."""
     with torch.device("meta"), _NothingDrawn():
         yield
-
-
-def _build(spec: BackboneSpec, kind: str, feature_width: int | None) -> JointBackbone:
-    """The backbone for a kind of suite; for text as it was published, nothing in the visual embedding's place."""
-    if kind != "text":
-        return on_meta(spec, kind, feature_width)
-    model = on_meta(replace(spec, added_tokens=(), spare_rows=0, feature_widths={kind: 1}), kind)
-    model.visual = nn.Identity()  # type: ignore[assignment]
-    return model
 
 
 def _tensors(model: JointBackbone) -> list[Tensor]:

@@ -12,19 +12,19 @@ from harness import parameters
 from harness.backbones import registry
 from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import BackboneSpec
-from harness.backbones.vision import SPECS, load_encoder
+from harness.backbones.vision import SPECS, ImageEncoder, load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.data import TaskData
 from harness.errors import Incompatible, Unavailable, UserError
-from harness.features import Features, features, read_features
+from harness.features import Encoder, Features, NoEncoder, features, read_features
 from harness.options import Options
 from harness.store import Progress, Store
 from harness.texts import Shown, TextStore
 from harness.workbench import Workbench, attention, find_device, find_dtype, make_reproducible, seed_everything
 from methods import Method, TaskContext
 from reports.record import Parameters
-from tasks import ImageSet, Role, Task
+from tasks import FeatureSource, ImageSet, Role, Task
 
 SHOWN: Mapping[str, Shown] = {"subtitle-blind": "question", "question-blind": "nothing"}
 """What a control leaves of the text; the others leave all of it."""
@@ -66,7 +66,7 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
             raise Unavailable(reason)
         if task.name in cell.data:
             _compare(cell, task.name, task.fingerprint_for(spec.encoder), f"the data of {task.name}")
-    visual = _Visual(tasks, spec.encoder, options.weights, device)
+    visual = _Visual(cell, tasks, spec.encoder, options.weights, device)
     if visual.encoder is not None:
         _compare(cell, "encoder", visual.encoder.fingerprint, f"the weights of image encoder {spec.encoder}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
@@ -108,9 +108,11 @@ def _build(
         loaded.model.lm.set_attn_implementation(attention())
     context = TaskContext(cell.tasks)
     try:
-        method.attach(loaded.model, context)
+        parameters.attach(method, loaded.model, context)
     except ValueError as error:
         raise Incompatible(f"{cell.method} cannot serve {cell.backbone}: {error}") from error
+    if not any(parameter.requires_grad for parameter in loaded.model.parameters()):
+        raise Incompatible(f"{cell.method} trains nothing on {cell.suite}: without images there is no visual embedding")
     return Workbench(loaded.model.to(device), loaded.tokenizer, method, context, device, dtype)
 
 
@@ -133,10 +135,19 @@ class _Visual:
         UserError: they are broken, or features are of different widths.
     """
 
-    def __init__(self, tasks: Sequence[Task], encoder: str, weights: Path | None, device: torch.device) -> None:
+    def __init__(
+        self, cell: Cell, tasks: Sequence[Task], encoder: str, weights: Path | None, device: torch.device
+    ) -> None:
+        self._sources: dict[str, FeatureSource] = {}
+        self._pictures: Encoder = NoEncoder()
+        self.encoder: ImageEncoder | None = None
+        self.width = 0
+        if cell.kind == "text":
+            return
         found = {task.name: task.precomputed(encoder) for task in tasks}
         self._sources = {name: source for name, source in found.items() if source is not None}
-        self.encoder = load_encoder(encoder, weights).to(device) if len(self._sources) < len(tasks) else None
+        if len(self._sources) < len(tasks):
+            self._pictures = self.encoder = load_encoder(encoder, weights).to(device)
         for source in self._sources.values():
             if source.encoder in SPECS and source.width != SPECS[source.encoder].width:
                 raise UserError(
@@ -155,8 +166,7 @@ class _Visual:
         """The features of an image set of a task."""
         if task.name in self._sources:
             return read_features(store, self._sources[task.name], images, progress)
-        assert self.encoder is not None
-        return features(store, self.encoder, images, progress)
+        return features(store, self._pictures, images, progress)
 
 
 class _Reader:

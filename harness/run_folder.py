@@ -3,7 +3,7 @@
     <run>/grid.yaml  environment.json  runners.lock
     <run>/cells/<suite>/<backbone>/<method>/seed-<n>--<key8>/
         cell.json  options.json  status.json  claim.json  log.txt      while and after it runs
-        curve.jsonl  predictions.parquet  weights.safetensors  result.json
+        curve.jsonl  predictions.parquet  thumbnails.parquet  weights.safetensors  result.json
 
 ``result.json`` is written last: a cell that has one has all its other files. No torch is imported here, so that
 watching starts fast.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 CELL, STATUS, RESULT, OPTIONS = "cell.json", "status.json", "result.json", "options.json"
 CURVE, LOG, CLAIM = "curve.jsonl", "log.txt", "claim.json"
-PREDICTIONS, WEIGHTS = "predictions.parquet", "weights.safetensors"
+PREDICTIONS, THUMBNAILS, WEIGHTS = "predictions.parquet", "thumbnails.parquet", "weights.safetensors"
 FIX = "free space or choose another --output"
 
 
@@ -135,11 +135,11 @@ class CellFolder:
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
     def begin(self) -> None:
-        """Forget an earlier attempt's result, curve, predictions, weights and half-written files.
+        """Forget an earlier attempt's result, curve, predictions, thumbnails, weights and half-written files.
 
         Only for who holds the cell's claim.
         """
-        remains = [self.path / name for name in (RESULT, CURVE, PREDICTIONS, WEIGHTS)]  # result first
+        remains = [self.path / name for name in (RESULT, CURVE, PREDICTIONS, THUMBNAILS, WEIGHTS)]  # result first
         for path in [*remains, *self.path.glob(".*.tmp")]:
             path.unlink(missing_ok=True)
 
@@ -152,12 +152,18 @@ class CellFolder:
         except OSError as error:
             raise _cannot_write(path, error) from error
 
-    def finish(self, result: Result, predictions: pandas.DataFrame | None = None) -> None:
-        """Store what the cell leaves behind: predictions, then the result, then the status."""
-        if predictions is not None:
-            table = io.BytesIO()
-            predictions.to_parquet(table, index=False)
-            write_atomically(self.path / PREDICTIONS, table.getvalue())
+    def finish(
+        self,
+        result: Result,
+        predictions: pandas.DataFrame | None = None,
+        thumbnails: pandas.DataFrame | None = None,
+    ) -> None:
+        """Store what the cell leaves behind: predictions, pictures of some, then the result, then the status."""
+        for name, content in ((PREDICTIONS, predictions), (THUMBNAILS, thumbnails)):
+            if content is not None:
+                table = io.BytesIO()
+                content.to_parquet(table, index=False)
+                write_atomically(self.path / name, table.getvalue())
         write_atomically(self.path / RESULT, result.model_dump_json(indent=1))
         self.set_status(Status(state=result.state, reason=result.reason, phase=result.phase, step=result.step))
 

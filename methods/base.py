@@ -100,7 +100,7 @@ class Method(BaseModel, ABC):
     identity_at_start: ClassVar[bool] = False  # the attached model computes what the backbone computes
     mergeable: ClassVar[bool] = False  # nothing is left beside the backbone after `merge`
     needs_task: ClassVar[bool] = False
-    needs_image: ClassVar[bool] = False
+    needs_image: ClassVar[bool] = False  # serves no suite of text
     reads_padding: ClassVar[bool] = False  # an example's result depends on how far its batch is padded
     usual: ClassVar[bool] = True  # among `usual` in grids; else part of a long tail, run by name, glob or `all` alone
     unusable: ClassVar[str] = ""  # why nothing can use it here: it is listed with this reason, and never run

@@ -122,9 +122,12 @@ def start_small(module: nn.Module) -> None:
 
 
 class StackNetworks(nn.Module):
-    """All prefixes and adapters of one stack; task and image have a generator of each kind to themselves."""
+    """All prefixes and adapters of one stack; task and image have a generator of each kind to themselves.
 
-    def __init__(self, sites: list[Site], sizes: Sizes, reading: Reading) -> None:
+    Without a ``reading`` there are no images, and nothing is built for them.
+    """
+
+    def __init__(self, sites: list[Site], sizes: Sizes, reading: Reading | None) -> None:
         super().__init__()
         self.sizes, self.reading = sizes, reading
         attentions = [site for site in sites if site.attention is not None]
@@ -137,9 +140,11 @@ class StackNetworks(nn.Module):
         tables = (layers, len(kinds) + bool(sizes.rank))
         self.embedding = HyperEmbedding(tables, sizes.source, sizes.hidden, sizes.embedding)
         self.task_prefix = nn.Linear(sizes.embedding, sizes.length * vector)
-        self.visual_prefix = nn.Linear(sizes.embedding, vector if reading == "patch" else sizes.length * vector)
+        if reading:
+            self.visual_prefix = nn.Linear(sizes.embedding, vector if reading == "patch" else sizes.length * vector)
         if sizes.rank:
             self.task_adapter = AdapterGenerator(sizes.embedding, sites[0].width, sizes.rank)
+        if sizes.rank and reading:
             self.visual_adapter = AdapterGenerator(sizes.embedding, sites[0].width, sizes.rank)
 
     def forward(self, task: Tensor, image: Tensor | None) -> Generated:
@@ -176,11 +181,12 @@ class Generated:
 class HyperNetworks(nn.Module):
     """() -> what was generated for the active task and image, by stack."""
 
-    def __init__(self, context: TaskContext, sites: Sequence[Site], sizes: Sizes, reading: Reading) -> None:
+    def __init__(self, context: TaskContext, sites: Sequence[Site], sizes: Sizes, reading: Reading | None) -> None:
+        """``reading`` is None where there are no images."""
         super().__init__()
         self.context = context
         self.task = nn.Embedding(len(context.tasks), sizes.source)
-        self.visual = nn.Linear(sites[0].width, sizes.source)
+        self.visual = nn.Linear(sites[0].width, sizes.source) if reading else None
         stacks = {stack: [site for site in sites if site.stack == stack] for stack in ("encoder", "decoder")}
         self.stacks = nn.ModuleDict({name: StackNetworks(of, sizes, reading) for name, of in stacks.items()})
         start_small(self)
@@ -189,5 +195,5 @@ class HyperNetworks(nn.Module):
         """Generate everything in one go."""
         row = self.context.tasks.index(self.context.task)
         task, image = self.task.weight[row][None, None], self.context.image
-        visual = self.visual(image) if image is not None and image.shape[1] else None
+        visual = self.visual(image) if self.visual else None
         return {name: stack(task, visual) for name, stack in self.stacks.items()}

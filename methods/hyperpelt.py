@@ -19,8 +19,8 @@ class HyperPrefix(Method):
     of a visual token (`HyperEmbedding`; one per stack, the task table and that map shared). One affine map of I_τ per
     stack gives a task's ``length`` keys and values. ``reading`` "patch": every visual token gives one key and one
     value; "pooled": their mean gives ``length``. ``feed_visual_tokens`` off: the encoder reads no visual token, so
-    images act through the generated weights alone. Norms of the language model train. No code was published: sizes and
-    initialisation are HyperFormer's where the text leaves them open.
+    images act through the generated weights alone. On suites of text nothing is built for images. Norms of the language
+    model train. No code was published: sizes and initialisation are HyperFormer's where the text leaves them open.
     """
 
     name = "hyperprefix"
@@ -35,7 +35,6 @@ class HyperPrefix(Method):
         section="figure 1 and section 6.1; built from the published description, no code was published",
     )
     needs_task = True
-    needs_image = True
     presets: ClassVar = {
         "bart/video-text": {"learning_rate": 3e-4},
         "t5": {"learning_rate": 3e-4},
@@ -55,7 +54,8 @@ class HyperPrefix(Method):
 
     def attach(self, model: Backbone, context: TaskContext) -> None:
         """Give every attention its prefixes and, where there are adapters, every feed-forward layer its adapters."""
-        made = once_per_batch(model, context, HyperNetworks(context, model.sites, self.sizes(), self.reading))
+        reading = self.reading if model.sees_images else None
+        made = once_per_batch(model, context, HyperNetworks(context, model.sites, self.sizes(), reading))
         for stack in ("encoder", "decoder"):
             sites = [site for site in model.sites if site.stack == stack]
             for row, site in enumerate(site for site in sites if site.attention is not None):

@@ -69,6 +69,7 @@ class Backbone(Protocol):
     sites: tuple[Site, ...]
     prompts: nn.ModuleList  # each () -> (length, width), placed before the text
     reads_visual_tokens: bool  # False: the encoder reads text alone
+    sees_images: bool  # False: a suite of text, where `visual` gives no tokens and has nothing to train
 
     def initialise(self, module: M) -> M:
         """Apply the family's rule for new modules and return the same module.

@@ -7,10 +7,12 @@ alone. (In the papers' suites it is near the accuracies, and their average is ov
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 import pandas as pd
 
+from reports.formats import present
 from reports.run import Run
 from reports.statistics import Summary, summarise
 
@@ -24,6 +26,16 @@ class Missing(Exception):
 def in_points(scores: pd.DataFrame) -> pd.DataFrame:
     """Rows of `Run.scores` with their value as it is shown, in the column ``points``."""
     return scores.assign(points=scores["value"] * scores["scale"])
+
+
+def metric_values(score: Mapping[str, Any]) -> list[float]:
+    """What a task adds to an average over metric values, in points: the parts of its metric, or its one value.
+
+    HyperFormer averages GLUE so, over eleven values (Karimi Mahabadi et al. 2021), and whoever compares with it.
+    """
+    parts = str(score["parts"]).split() if present(score["parts"]) else []
+    values = [score[f"more_{part}"] for part in parts] or [score["value"]]
+    return [value * score["scale"] for value in values]
 
 
 def decides(metric: str, metrics: Collection[str]) -> bool:
@@ -75,6 +87,7 @@ class Averages:
 
 def _whole(scores: pd.DataFrame) -> pd.DataFrame:
     """Means over tasks, label × seed; only of cells that have all the tasks."""
-    means = scores.groupby(["label", "seed"])["points"].agg(["mean", "count"])
+    once = scores.groupby(["label", "seed", "task"])["points"].mean()  # a seed that was run again counts once
+    means = once.groupby(["label", "seed"]).agg(["mean", "count"])
     whole = means.loc[means["count"] == scores["task"].nunique(), "mean"]
     return whole.astype(float).unstack("seed").sort_index(axis=1)

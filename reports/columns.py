@@ -98,6 +98,7 @@ CELLS: dict[str, str] = IDENTITY | {
 }
 
 SCORES: dict[str, str] = IDENTITY | {
+    "folder": "string",  # of the cell
     "state": "string",  # of the cell
     "task": "string",
     "title": "string",
@@ -113,6 +114,7 @@ SCORES: dict[str, str] = IDENTITY | {
     "clusters": "Int64",
     "comparable": "boolean",
     "select_value": "Float64",
+    "parts": "string",  # the columns more_<name> whose mean the value is, one blank between; empty for most tasks
     "summary": "string",  # of the task: what goes in, what comes out
     "source": "string",
     "licence": "string",

@@ -109,7 +109,7 @@ def _table(group: Group, entries: Sequence[Entry], kind: str, title: str, measur
     rows = []
     timed = kind == "speed"  # counts do not depend on what else runs, and wall time does not claim to
     for entry in entries:
-        cells = [TableCell(entry.label, entry.label.casefold(), symbols=SHARED if timed and _shared(entry) else "")]
+        cells = [TableCell(entry.label, entry.label.casefold(), symbols=SHARED if timed and shared(entry) else "")]
         for _, column, write, _ in measures:
             value = entry.median(column)
             cells.append(TableCell(write(value), value))
@@ -127,7 +127,7 @@ def _table(group: Group, entries: Sequence[Entry], kind: str, title: str, measur
     return Table(f"{kind}-{group.name}", f"{title}: {group.title}", kept, thinner, tuple(notes))
 
 
-def _shared(entry: Entry) -> bool:
+def shared(entry: Entry) -> bool:
     """Whether something else ran beside a measured cell."""
     flags = [cell[name] for cell in entry.done for name in ("speed_exclusive", "memory_exclusive")]
     return any(present(flag) and not flag for flag in flags)

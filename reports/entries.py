@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Literal
 
 import pandas as pd
 
-from reports.averages import decides
+from reports.averages import decides, metric_values
 from reports.columns import records
 from reports.formats import plain, present, slug
 from reports.rows import SELECTION_SPLIT
 from reports.run import Run
 from reports.statistics import Summary, summarise
+from reports.symbols import CHOSEN, UNCOMPARABLE
 
 REFERENCES = ("full", "projection")
 """The two methods that frame the others: everything trains, and nothing but the visual projection does.
@@ -35,6 +37,7 @@ class TaskColumn:
     split: str
     scale: float
     higher_is_better: bool
+    parts: tuple[str, ...]  # the metrics that its own is the mean of, where it has no single one
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,19 @@ class TaskScore:
     """The shown score (raw fraction × scale) of one entry on one task, over seeds."""
 
     summary: Summary
-    doubts: tuple[str, ...]  # why it does not compare with published numbers
+    doubts: tuple[str, ...] = ()  # why it does not compare with published numbers
+    chosen_on: str = ""  # the split that is reported, where it also chose the checkpoint
+    parts: tuple[float, ...] = ()  # means over seeds of the parts of its metric
+
+    @property
+    def sound(self) -> bool:
+        """Whether it may stand beside the scores of others and of papers."""
+        return not self.doubts and not self.chosen_on
+
+    @property
+    def symbols(self) -> str:
+        """The marks of what is wrong with it."""
+        return (CHOSEN if self.chosen_on else "") + (UNCOMPARABLE if self.doubts else "")
 
 
 @dataclass(frozen=True)
@@ -59,6 +74,8 @@ class Entry:
     cells: list[dict[str, Any]]  # rows of Run.cells, of every state
     scores: dict[str, TaskScore]  # by task; a task without a score is absent
     average: Summary | None  # over seeds, of the mean over the averaged tasks; None unless all of them are there
+    task_average: Summary | None  # the same, the parts of a task's metric averaged first
+    repeats: Mapping[str, tuple[Summary, ...]]  # by task, or "" for the average: seeds that were run more than once
 
     @property
     def headline(self) -> str:
@@ -73,6 +90,11 @@ class Entry:
         return [cell for cell in self.cells if cell["state"] == "done"]
 
     @property
+    def seeds(self) -> int:
+        """How many seeds finished; one that was run again counts once."""
+        return len({cell["seed"] for cell in self.done})
+
+    @property
     def updated_percent(self) -> float | None:
         """Updated params (%), the same for all seeds; known as soon as the method is attached."""
         return next((float(value) for cell in self.cells if present(value := cell["updated_percent"])), None)
@@ -81,6 +103,12 @@ class Entry:
     def learning_rate(self) -> float | None:
         """Peak learning rate, the same for all seeds."""
         return next((float(value) for cell in self.cells if present(value := cell["learning_rate"])), None)
+
+    def summary(self, task: str) -> Summary | None:
+        """Mean over seeds of the shown score on a task, or of the average for ""; None without it."""
+        if not task:
+            return self.average
+        return self.scores[task].summary if task in self.scores else None
 
     def median(self, column: str) -> float | None:
         """Median over the finished cells in which a column was measured."""
@@ -122,6 +150,21 @@ class Group:
         return f"{slug(self.suite)}-{slug(self.backbone)}" + ("-selection-split" if self.scored_on == "select" else "")
 
     @property
+    def has_average(self) -> bool:
+        """Whether there is more than one score to average."""
+        return len(self.averaged) > 1
+
+    @property
+    def values(self) -> int:
+        """How many values an average is over: more than there are tasks, where a metric has parts."""
+        return sum(len(task.parts) or 1 for task in self.averaged)
+
+    @property
+    def has_task_average(self) -> bool:
+        """Whether the average over values is another than one over tasks."""
+        return self.has_average and self.values > len(self.averaged)
+
+    @property
     def ranked(self) -> list[Entry]:
         """The entries that compete."""
         return [entry for entry in self.entries if entry.kind == "ranked"]
@@ -138,9 +181,9 @@ def groups(run: Run) -> list[Group]:
 
 def _group(place: Any, cells: pd.DataFrame, scores: pd.DataFrame) -> Group:
     score_rows: list[dict[str, Any]] = records(scores)
-    by_key: dict[str, list[dict[str, Any]]] = {}
+    by_folder: dict[str, list[dict[str, Any]]] = {}
     for row in score_rows:
-        by_key.setdefault(row["key"], []).append(row)
+        by_folder.setdefault(row["folder"], []).append(row)
     tasks = _tasks(cells, score_rows)
     configurations: dict[str, list[dict[str, Any]]] = {}
     for cell in records(cells):
@@ -149,7 +192,7 @@ def _group(place: Any, cells: pd.DataFrame, scores: pd.DataFrame) -> Group:
     metrics = {task.metric for task in tasks}
     averaged = tuple(t for t in tasks if not suite.startswith(EMBEDDED) or decides(t.metric, metrics))
     aside = {task.name for task in tasks} - {task.name for task in averaged}
-    entries = [_entry(members, by_key, tasks, aside) for members in configurations.values()]
+    entries = [_entry(members, by_folder, tasks, aside) for members in configurations.values()]
     shown = sorted((entry for entry in entries if entry.done or entry.failure), key=_order)
     return Group(suite, backbone, scored_on, tasks, averaged, tuple(shown), _floors(score_rows, tasks))
 
@@ -170,6 +213,7 @@ def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskC
             plain(row["split"]),
             float(row["scale"]),
             bool(row["higher_is_better"]),
+            tuple(row["parts"].split()) if present(row["parts"]) else (),
         )
         for name in names
         if name in first
@@ -179,7 +223,7 @@ def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskC
 
 def _entry(
     cells: list[dict[str, Any]],
-    by_key: dict[str, list[dict[str, Any]]],
+    by_folder: dict[str, list[dict[str, Any]]],
     tasks: Sequence[TaskColumn],
     aside: Collection[str],
 ) -> Entry:
@@ -188,14 +232,18 @@ def _entry(
     finished = {cell["seed"] for cell in done}
     cells = done + [cell for cell in cells if cell["state"] != "done" and cell["seed"] not in finished]
     first = cells[0]
-    rows = [(cell, row) for cell in done for row in by_key.get(cell["key"], [])]
-    scores = {}
+    rows = [(cell, row) for cell in done for row in by_folder.get(cell["folder"], [])]
+    scores, repeats = {}, {}
     for task in tasks:
         mine = [(cell, row) for cell, row in rows if row["task"] == task.name and present(row["value"])]
-        summary = summarise(row["value"] * row["scale"] for _, row in mine)
+        summary, again = _over_seeds((cell["seed"], row["value"] * row["scale"]) for cell, row in mine)
         if summary is not None:
+            repeats[task.name] = again
             doubts = dict.fromkeys(doubt for cell, row in mine for doubt in _doubts(cell, row))
-            scores[task.name] = TaskScore(summary, tuple(doubts))
+            chosen = next((chosen for cell, row in mine if (chosen := _chosen_on(cell, row))), "")
+            parts = _part_means(mine) if task.parts else ()
+            scores[task.name] = TaskScore(summary, tuple(doubts), chosen, parts)
+    average, repeats[""] = _average(done, by_folder, first, aside, metric_values)
     reference = first["method"] in REFERENCES or first["control"] != "none"
     return Entry(
         configuration=first["configuration"],
@@ -207,8 +255,25 @@ def _entry(
         control=first["control"],
         cells=cells,
         scores=scores,
-        average=_average(done, by_key, first, aside),
+        average=average,
+        task_average=_average(done, by_folder, first, aside, lambda row: [row["value"] * row["scale"]])[0],
+        repeats=repeats,
     )
+
+
+def _over_seeds(values: Iterable[tuple[int, float]]) -> tuple[Summary | None, tuple[Summary, ...]]:
+    """Summarise values by seed; a seed that was run again counts once, by its mean, and its values apart too."""
+    by_seed: dict[int, list[float]] = {}
+    for seed, value in values:
+        by_seed.setdefault(seed, []).append(value)
+    each = [found for found in map(summarise, by_seed.values()) if found is not None]
+    return summarise(one.mean for one in each), tuple(one for one in each if one.n > 1)
+
+
+def _part_means(rows: Iterable[tuple[dict[str, Any], dict[str, Any]]]) -> tuple[float, ...]:
+    """Means over seeds of the parts of a metric, from pairs of a cell and its score."""
+    parts = zip(*([(cell["seed"], value) for value in metric_values(row)] for cell, row in rows), strict=True)
+    return tuple(summary.mean for summary, _ in map(_over_seeds, parts) if summary is not None)
 
 
 def _doubts(cell: dict[str, Any], row: dict[str, Any]) -> list[str]:
@@ -217,27 +282,31 @@ def _doubts(cell: dict[str, Any], row: dict[str, Any]) -> list[str]:
         doubts.append(f"limited to {int(cell['settings_limit'])} examples per task and role")
     elif not row["comparable"]:
         doubts.append("too little data for the metric, such as CIDEr over one image")
-    if cell.get("settings_selection") == "best" and row["split"] == row["select_split"]:
-        doubts.append(f"the checkpoint was selected on the reporting split, {plain(row['split'])}")
     return doubts
+
+
+def _chosen_on(cell: dict[str, Any], row: dict[str, Any]) -> str:
+    chosen = cell.get("settings_selection") == "best" and row["split"] == row["select_split"]
+    return plain(row["split"]) if chosen else ""
 
 
 def _average(
     done: list[dict[str, Any]],
-    by_key: dict[str, list[dict[str, Any]]],
+    by_folder: dict[str, list[dict[str, Any]]],
     first: dict[str, Any],
     aside: Collection[str],
-) -> Summary | None:
-    """Mean over seeds of the plain mean over the suite's tasks but those ``aside``; a hole in them is a hole here."""
+    values: Callable[[dict[str, Any]], list[float]],
+) -> tuple[Summary | None, tuple[Summary, ...]]:
+    """`_over_seeds` of the plain mean of the ``values`` of all tasks not ``aside``; a hole in them is a hole here."""
     wanted = (set(first["tasks"].split()) if present(first["tasks"]) else set()) - set(aside)
     averages = []
     for cell in done:
-        rows = [row for row in by_key.get(cell["key"], []) if row["task"] not in aside]
+        rows = [row for row in by_folder.get(cell["folder"], []) if row["task"] not in aside]
         there = [row for row in rows if present(row["value"]) and row["higher_is_better"]]
         if not there or {row["task"] for row in there} != (wanted or {row["task"] for row in rows}):
-            return None
-        averages.append(sum(row["value"] * row["scale"] for row in there) / len(there))
-    return summarise(averages)
+            return None, ()
+        averages.append((cell["seed"], fmean(value for row in there for value in values(row))))
+    return _over_seeds(averages)
 
 
 def _floors(scores: Sequence[dict[str, Any]], tasks: Sequence[TaskColumn]) -> dict[str, dict[str, float]]:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from reports.files import write, write_text
 from reports.formats import present
-from reports.table import Table
+from reports.table import Table, TableCell
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -36,12 +37,14 @@ def export_frame(frame: pd.DataFrame, folder: Path, name: str) -> None:
 def table_to_csv(table: Table) -> str:
     """A table as CSV: numbers in full precision where a cell has one, else the text; holes are empty.
 
-    The columns of the page, with what it shows beside a value in columns of their own: "(detail)" is what stands
-    below it, such as a method's name, "(shown)" the printed value with its deviation and marks, "row" the row's kind.
+    The columns of the page, each followed by what it shows beside its values, as far as it does: "(detail)" is what
+    stands below, such as a method's name, "(shown)" the printed value with its deviation and symbols, "(mark)" says
+    best or second, "(std)", "(n)", "(low)" and "(high)" are the deviation over seeds, their number and the 95 %
+    interval. "row" is the row's kind.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    extras = [_extras(table, index) for index in range(len(table.columns))]
+    extras = [_extras([row.cells[index] for row in table.rows]) for index in range(len(table.columns))]
     titles = [
         title
         for column, more in zip(table.columns, extras, strict=True)
@@ -51,20 +54,34 @@ def table_to_csv(table: Table) -> str:
     for row in table.rows:
         values = []
         for cell, more in zip(row.cells, extras, strict=True):
-            beside = {"detail": cell.detail, "shown": f"{cell.text}{cell.symbols}" if present(cell.value) else ""}
-            values += [_value(cell.value, cell.text), *(guarded(beside[name]) for name in more)]
+            beside = _beside(cell)
+            values += [_value(cell.value, cell.text), *(beside[name] for name in more)]
         writer.writerow([*values, row.kind])
     return buffer.getvalue()
 
 
-def _extras(table: Table, index: int) -> list[str]:
-    """What else a column holds: details, and printed values that say more than the number."""
-    cells = [row.cells[index] for row in table.rows]
-    more = ["detail"] if any(cell.detail for cell in cells) else []
-    return [*more, "shown"] if any("±" in cell.text or cell.symbols for cell in cells) else more
+def _extras(cells: Sequence[TableCell]) -> list[str]:
+    """What else a column holds beside its values, in the order of `_beside`."""
+    told = {name for cell in cells for name, text in _beside(cell).items() if text}
+    if not any("±" in cell.text or cell.symbols for cell in cells):
+        told.discard("shown")
+    return [name for name in _beside(TableCell()) if name in told]
 
 
-def _value(value: float | str | None, text: str) -> str:
+def _beside(cell: TableCell) -> dict[str, str]:
+    low, high = cell.interval or (None, None)
+    return {
+        "detail": guarded(cell.detail),
+        "shown": guarded(f"{cell.text}{cell.symbols}") if present(cell.value) else "",
+        "mark": cell.mark or "",
+        "std": _value(cell.std),
+        "n": _value(cell.n),
+        "low": _value(low),
+        "high": _value(high),
+    }
+
+
+def _value(value: float | str | None, text: str = "") -> str:
     if value is None or not present(value):
         return ""
     if isinstance(value, str):

@@ -123,7 +123,7 @@ def _frame(axes: Axes, points: Sequence[_Point], group: Group) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("Updated params (%), logarithmic")
-    axes.set_ylabel("Average" if len(group.averaged) > 1 else plain(group.averaged[0].metric_title))
+    axes.set_ylabel("Average" if group.has_average else plain(group.averaged[0].metric_title))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color=_PALE, lw=0.6)
     axes.set_axisbelow(True)

@@ -38,7 +38,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text with Unix line ends; raises as `replacing`."""
-    write(path, lambda temporary: temporary.write_bytes(text.encode("utf-8", errors="replace")))
+    write_bytes(path, text.encode("utf-8", errors="replace"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file; raises as `replacing`."""
+    write(path, lambda temporary: temporary.write_bytes(content))
 
 
 def write(path: Path, into: Callable[[Path], object]) -> None:

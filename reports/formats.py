@@ -20,7 +20,8 @@ _BINARY = ("B", "KiB", "MiB", "GiB", "TiB")
 def plain(text: Any, limit: int = 400) -> str:
     """One line of harmless text: no control or direction-override characters, and a bounded length."""
     joined = _WHITE.sub(" ", str(text))
-    kept = "".join(letter for letter in joined if not _harmful(letter)).strip()
+    easy = joined.isascii() and joined.isprintable()
+    kept = (joined if easy else "".join(letter for letter in joined if not _harmful(letter))).strip()
     return kept if len(kept) <= limit else kept[: limit - 1] + "…"
 
 
@@ -45,6 +46,16 @@ def decimal(value: float | None, digits: int = 2) -> str:
     if value is None or math.isnan(value):
         return HOLE
     return f"{value:.{digits}f}".replace("-", "−")
+
+
+def signed(value: float, digits: int = 2) -> str:
+    """A difference with its sign: +0.52, −1.30."""
+    return decimal(value, digits) if value < 0 else f"+{decimal(value, digits)}"
+
+
+def p_value(p: float) -> str:
+    """``p = 0.03``, or ``p < 0.001``."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2g}"
 
 
 def significant(value: float | None, digits: int = 3) -> str:

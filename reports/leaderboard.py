@@ -1,39 +1,62 @@
 """The paper-style leaderboard of one suite on one backbone, and the cards of its tasks.
 
 Per column the best and the second-best ranked rows are marked; equal printed values share a mark. Reference
-rows, controls and floors take no part. Symbols: † does not compare with published numbers, ‡ does not beat
-projection, § is not above the highest floor of its task, ≈ is level with the best of its column.
+rows, controls and floors take no part. `reports.symbols` says what the other marks mean.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from reports import aggregates
+from reports.aggregates import Contest
 from reports.averages import CAPTIONS
 from reports.entries import EMBEDDED, Entry, Group, TaskColumn, TaskScore
-from reports.formats import HOLE, decimal, plain, spread
-from reports.level import Competing, level_with_best
+from reports.examples import Examples
+from reports.formats import HOLE, decimal, plain
+from reports.level import level_with_best
+from reports.marks import Competing, marks
 from reports.rates import COLUMN as RATE
 from reports.rates import rate_cell, rate_note
 from reports.rows import SELECTION_SPLIT
 from reports.run import Run
-from reports.statistics import Summary
-from reports.table import Column, Mark, Row, Table, TableCell
+from reports.symbols import AT_FLOOR, CHOSEN, LEGEND, LEVEL, NOT_BETTER, UNCOMPARABLE, legend
+from reports.table import Column, Mark, Row, Table, TableCell, score_cell
+from reports.uncertainty import (
+    Interval,
+    bounds_text,
+    contest,
+    interval_note,
+    intervals,
+    resolution_notes,
+    resolution_rows,
+)
 
-UNCOMPARABLE, NOT_BETTER, AT_FLOOR, LEVEL = "†", "‡", "§", "≈"
+OVER_TASKS = "Average over tasks"
+PARTS_FIRST = "the tasks, the metrics of each averaged first, as in Hyperdecoders"
 EMBEDDED_SUITE = "Embedded suite: a small measuring instrument, not comparable with published numbers."
 EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes alone, so scores on real data are low."
 
 
+@dataclass(frozen=True)
+class _Findings:
+    """What a leaderboard tells beside means: (label, task) are places, "" being the average."""
+
+    marks: Mapping[tuple[str, str], Mark]
+    level: Collection[tuple[str, str]]
+    worse: Collection[str]  # labels of rows that do not beat projection
+    intervals: Mapping[tuple[str, str], Interval]
+    contest: Contest
+
+
 def leaderboard(group: Group, run: Run) -> Table:
-    """Write the entries of a group of a run as a table: method, updated %, learning rate, tasks, average, n."""
-    several = len(group.averaged) > 1
-    # Learning rates compete within a method; no row of theirs is a result that could be best.
-    ranked = group.scored_on == "report"
-    competing = _competing(group) if ranked else {}
-    marks = _marks(competing)
-    level = level_with_best(run, group, competing)
-    worse = _not_better_than_projection(group) if ranked else set()
-    rows = [_row(entry, group, several, marks, level, entry.label in worse) for entry in group.entries]
-    rows += [_floor_row(name, values, group, several) for name, values in group.floors.items()]
+    """Write the entries of a group of a run as a table: method, updated %, learning rate, tasks, aggregates, n."""
+    found = _findings(group, run)
+    beside, gained = aggregates.cells(found.contest), aggregates.columns(found.contest)
+    rows = [_row(entry, group, found, beside[entry.label]) for entry in group.entries]
+    rows += resolution_rows(group, len(gained))
+    rows += [_floor_row(name, values, group, len(gained)) for name, values in group.floors.items()]
     columns = [
         Column("Method", "left"),
         Column(
@@ -43,15 +66,28 @@ def leaderboard(group: Group, run: Run) -> Table:
         RATE,
         *(Column(task.title, tooltip=f"{task.metric_title} on {task.split}, × {task.scale:g}") for task in group.tasks),
     ]
-    if several:
+    if group.has_average:
         columns.append(Column("Average", tooltip=f"plain mean over {_averaged(group)}"))
-    columns.append(Column("n", tooltip="seeds"))
+    if group.has_task_average:
+        columns.append(Column(OVER_TASKS, tooltip=f"plain mean over {PARTS_FIRST}"))
+    columns += [*gained, Column("n", tooltip="seeds")]
     return Table(
-        f"leaderboard-{group.name}",
-        group.title,
-        tuple(columns),
-        tuple(rows),
-        tuple(_notes(group, bool(worse), bool(level))),
+        f"leaderboard-{group.name}", group.title, tuple(columns), tuple(rows), tuple(_notes(group, found, rows))
+    )
+
+
+def _findings(group: Group, run: Run) -> _Findings:
+    if group.scored_on == "select":
+        # Learning rates compete within a method; no row of theirs is a result that could be best.
+        return _Findings({}, (), (), {}, contest(group, None))
+    competing, examples = _competing(group), Examples(run)
+    drawn = examples.draws(group.entries, group)
+    return _Findings(
+        marks(competing),
+        level_with_best(examples, group, competing),
+        _not_better_than_projection(group),
+        intervals(group, drawn),
+        contest(group, drawn),
     )
 
 
@@ -70,34 +106,42 @@ def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
     )
 
 
-def _row(
-    entry: Entry,
-    group: Group,
-    several: bool,
-    marks: dict[tuple[str, str], Mark],
-    level: set[tuple[str, str]],
-    worse: bool,
-) -> Row:
-    cells = [entry_cell(entry, NOT_BETTER if worse else "")]
+def _row(entry: Entry, group: Group, found: _Findings, beside: Sequence[TableCell]) -> Row:
+    cells = [entry_cell(entry, NOT_BETTER if entry.label in found.worse else "")]
     cells += [TableCell(decimal(entry.updated_percent), entry.updated_percent), rate_cell(entry)]
     for task in group.tasks:
-        score = entry.scores.get(task.name)
+        score, place = entry.scores.get(task.name), (entry.label, task.name)
         if score is None:
             cells.append(TableCell())
             continue
-        symbols = (UNCOMPARABLE if score.doubts else "") + (AT_FLOOR if _at_floor(score, task, group) else "")
-        symbols += LEVEL if (entry.label, task.name) in level else ""
-        mark = marks.get((entry.label, task.name))
-        fewer = f"n = {score.summary.n}" if score.summary.n < len(entry.done) else ""
-        cells.append(_score_cell(score.summary, mark, symbols, "; ".join(score.doubts), fewer))
-    if several:
-        symbols = UNCOMPARABLE if entry.average and _doubtful(entry, group) else ""
-        symbols += LEVEL if (entry.label, "") in level else ""
-        cells.append(_score_cell(entry.average, marks.get((entry.label, "")), symbols))
-    done, planned = len(entry.done), len(entry.cells)
-    seeds = f"{done}" if done == planned else f"{done} of {planned}"
-    cells.append(TableCell(seeds, done))
-    return Row(tuple(cells), entry.kind)
+        symbols = score.symbols + (AT_FLOOR if _at_floor(score, task, group) else "")
+        symbols += LEVEL if place in found.level else ""
+        details = [f"{name} {value:.2f}" for name, value in zip(task.parts, score.parts, strict=True)]
+        details += [f"n = {score.summary.n}"] if score.summary.n < entry.seeds else []
+        bounds = found.intervals.get(place)
+        tooltip = "; ".join([*score.doubts, *bounds_text(bounds)])
+        cells.append(score_cell(score.summary, found.marks.get(place), symbols, ", ".join(details), tooltip, bounds))
+    if group.has_average:
+        place = (entry.label, "")
+        symbols = _average_symbols(entry, group)
+        level = LEVEL if place in found.level else ""
+        bounds = found.intervals.get(place)
+        tooltip = "; ".join(bounds_text(bounds))
+        cells.append(score_cell(entry.average, found.marks.get(place), symbols + level, "", tooltip, bounds))
+        if group.has_task_average:
+            cells.append(score_cell(entry.task_average, symbols=symbols))
+    planned = len({cell["seed"] for cell in entry.cells})
+    seeds = f"{entry.seeds}" if entry.seeds == planned else f"{entry.seeds} of {planned}"
+    return Row((*cells, *beside, TableCell(seeds, entry.seeds)), entry.kind)
+
+
+def _average_symbols(entry: Entry, group: Group) -> str:
+    """The marks of the scores in an average, each once."""
+    if entry.average is None:
+        return ""
+    return "".join(
+        dict.fromkeys("".join(entry.scores[t.name].symbols for t in group.averaged if t.name in entry.scores))
+    )
 
 
 def _at_floor(score: TaskScore, task: TaskColumn, group: Group) -> bool:
@@ -105,36 +149,27 @@ def _at_floor(score: TaskScore, task: TaskColumn, group: Group) -> bool:
     return task.higher_is_better and bool(floors) and score.summary.mean <= max(floors)
 
 
-def _score_cell(
-    summary: Summary | None, mark: Mark | None, symbols: str = "", tooltip: str = "", detail: str = ""
-) -> TableCell:
-    if summary is None:
-        return TableCell()
-    return TableCell(spread(summary), summary.mean, mark, symbols, detail, tooltip=tooltip)
-
-
-def _floor_row(name: str, values: dict[str, float], group: Group, several: bool) -> Row:
+def _floor_row(name: str, values: dict[str, float], group: Group, gained: int) -> Row:
     cells = [TableCell(f"{name} answer" if name == "majority" else name, name), TableCell(), TableCell()]
     cells += [TableCell(decimal(values.get(task.name)), values.get(task.name)) for task in group.tasks]
-    if several:
+    if group.has_average:
         counted = [values[task.name] for task in group.averaged if task.name in values]
         mean = sum(counted) / len(counted) if len(counted) == len(group.averaged) else None
+        # Of a metric with parts, floors know the mean alone.
+        cells += [TableCell()] * group.has_task_average
         cells.append(TableCell(decimal(mean), mean))
-    return Row((*cells, TableCell()), "floor")
+    return Row((*cells, *[TableCell()] * gained, TableCell()), "floor")
 
 
 def _averaged(group: Group) -> str:
     """What an average is over, in words."""
+    if group.has_task_average:
+        return f"{group.values} metric values of {len(group.averaged)} tasks, as in HyperFormer and HyperPELT"
     if len(group.averaged) == len(group.tasks):
         return "the tasks, as in the papers" if not group.suite.startswith(EMBEDDED) else "the tasks"
     aside = [task for task in group.tasks if task not in group.averaged]
     metrics = dict.fromkeys(task.metric_title for task in aside)
     return f"{', '.join(task.title for task in group.averaged)} (without {', '.join(metrics)}, which has another unit)"
-
-
-def _doubtful(entry: Entry, group: Group) -> bool:
-    """Whether a score in its average does not compare."""
-    return any(entry.scores[task.name].doubts for task in group.averaged if task.name in entry.scores)
 
 
 def _competing(group: Group) -> Competing:
@@ -150,27 +185,14 @@ def _competing(group: Group) -> Competing:
             if task.name in entry.scores and not _at_floor(entry.scores[task.name], task, group)
         ]
         # A score on a few examples does not win over one on all of them.
-        sound = [pair for pair in scored if not pair[1].doubts] or scored
+        sound = [pair for pair in scored if pair[1].sound] or scored
         sign = 1 if task.higher_is_better else -1
         found[task.name] = [(label, sign * score.summary.mean) for label, score in sound]
-    if len(group.averaged) > 1:
+    if group.has_average:
         averaged = [entry for entry in group.ranked if entry.average is not None]
-        sound_rows = [entry for entry in averaged if not _doubtful(entry, group)] or averaged
+        sound_rows = [entry for entry in averaged if not _average_symbols(entry, group)] or averaged
         found[""] = [(entry.label, entry.average.mean) for entry in sound_rows if entry.average is not None]
     return found
-
-
-def _marks(competing: Competing) -> dict[tuple[str, str], Mark]:
-    """(label, task) → mark; columns are ranked by what is printed."""
-    marks: dict[tuple[str, str], Mark] = {}
-    ranks: list[Mark] = ["best", "second"]
-    for column, rows in competing.items():
-        printed = [(label, round(value, 2)) for label, value in rows]
-        if len(printed) < 2:
-            continue
-        for mark, level in zip(ranks, sorted({value for _, value in printed}, reverse=True), strict=False):
-            marks |= {(label, column): mark for label, value in printed if value == level}
-    return marks
 
 
 def _not_better_than_projection(group: Group) -> set[str]:
@@ -185,39 +207,41 @@ def _not_better_than_projection(group: Group) -> set[str]:
     return {entry.label for entry in group.ranked if entry.average and entry.average.mean <= max(bars)}
 
 
-def _notes(group: Group, worse: bool, level: bool) -> list[str]:
+def _notes(group: Group, found: _Findings, rows: Sequence[Row]) -> list[str]:
     notes = []
     if group.scored_on == "select":
         notes.append(f"Scored on the {SELECTION_SPLIT}, to compare learning rates: no result of a method, not ranked.")
     else:
         text = "Best ranked value above the floor in bold, second underlined; reference rows and floors are not ranked."
         notes.append(text)
-    seeds = [len(entry.done) for entry in group.entries if entry.done]
-    if max(seeds) == 1:
+    seeds = max(entry.seeds for entry in group.entries)
+    if seeds <= 1:
         notes.append("One seed: what another seed would change is not known.")
     else:
         notes.append("Mean ± sample standard deviation (n − 1) over n seeds.")
-    if level:
-        notes.append(
-            f"{LEVEL} Level with the best ranked row of its column: not separated from it at 5 % by both a paired "
-            "permutation test over the examples, clustered by image, and, with two seeds or more, Welch's test over "
-            "seeds, with Holm's correction over the rows."
-        )
-    if len(group.averaged) > 1:
+    if found.intervals:
+        notes.append(interval_note(seeds))
+    if group.has_average:
         metrics = list(dict.fromkeys(task.metric_title for task in group.averaged))
         mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1
         mixed = f" It mixes {' and '.join(metrics)}, which have different units." if mixes else ""
         notes.append(f"Average: plain mean over {_averaged(group)}; none where one of them is missing.{mixed}")
+    if group.has_task_average:
+        notes.append(f"{OVER_TASKS}: plain mean over {PARTS_FIRST}; the two averages do not compare.")
+    notes += aggregates.notes(found.contest)
+    notes += resolution_notes(rows)
     if note := rate_note(group.entries):
         notes.append(note)
-    doubts = list(dict.fromkeys(d for entry in group.entries for score in entry.scores.values() for d in score.doubts))
-    if doubts:
-        notes.append(f"{UNCOMPARABLE} Does not compare with published numbers: {'; '.join(doubts)}.")
-    if worse:
-        notes.append(f"{NOT_BETTER} Does not beat training the visual projection alone.")
-    scored = [(score, t) for entry in group.entries for t in group.tasks if (score := entry.scores.get(t.name))]
-    if any(_at_floor(score, task, group) for score, task in scored):
-        notes.append(f"{AT_FLOOR} Not above the highest floor of its task.")
+    scores = [score for entry in group.entries for score in entry.scores.values()]
+    doubts = dict.fromkeys(doubt for score in scores for doubt in score.doubts)
+    chosen = dict.fromkeys(score.chosen_on for score in scores if score.chosen_on)
+    meanings = {
+        UNCOMPARABLE: f"Does not compare with published numbers: {'; '.join(doubts)}.",
+        CHOSEN: f"{LEGEND[CHOSEN].rstrip('.')}, {' and '.join(chosen)}.",
+        LEVEL: f"{LEGEND[LEVEL].rstrip('.')} by both a paired permutation test over the examples, clustered by image, "
+        "and, with two seeds or more, Welch's test over seeds, with Holm's correction over the rows.",
+    }
+    notes += legend(rows, meanings)
     if any(not entry.done for entry in group.entries) or any(len(e.scores) < len(group.tasks) for e in group.entries):
         notes.append(f"{HOLE} No score; the coverage table says why.")
     if group.suite.startswith(EMBEDDED):

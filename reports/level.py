@@ -8,90 +8,28 @@ is separate only if every test that is possible says so, at 5 % after Holm's cor
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
-import numpy as np
-import pandas as pd
-
 from reports.entries import Entry, Group
-from reports.record import RecordError
-from reports.run import Run
-from reports.statistics import Summary, holm, sign_flips, welch
-
-ALPHA = 0.05
-
-Competing = Mapping[str, Sequence[tuple[str, float]]]
-"""Task, or "" for the average → label and mean, higher being better, of the rows that compete in that column."""
+from reports.examples import Examples
+from reports.marks import Competing, against_best, level
+from reports.statistics import welch
 
 
-def level_with_best(run: Run, group: Group, competing: Competing) -> set[tuple[str, str]]:
+def level_with_best(examples: Examples, group: Group, competing: Competing) -> set[tuple[str, str]]:
     """The (label, task) of rows that no test separates from the best of their column; the best one is not among them.
 
     A row that cannot be tested, for want of seeds and of predictions of the same examples, is not among them either.
     """
     entries = {entry.label: entry for entry in group.entries}
-    stored = _Stored(run)
-    found: set[tuple[str, str]] = set()
-    for column, rows in competing.items():
-        if len(rows) < 2:
-            continue
-        best = entries[max(rows, key=lambda row: row[1])[0]]
-        tasks = [column] if column else [task.name for task in group.averaged]
-        tested: dict[str, float] = {}
-        for entry in (entries[label] for label, _ in rows if label != best.label):
-            values = [_over_seeds(entry, best, column), stored.over_examples(entry, best, tasks)]
-            if possible := [value for value in values if value is not None]:
-                tested[entry.label] = max(possible)
-        adjusted = dict(zip(tested, holm(list(tested.values())), strict=True))
-        found |= {(label, column) for label, value in adjusted.items() if value >= ALPHA}
-    return found
+
+    def test(label: str, best_label: str, column: str) -> float | None:
+        entry, best = entries[label], entries[best_label]
+        tasks = [task for task in group.tasks if task.name == column] if column else group.averaged
+        values = [_over_seeds(entry, best, column), examples.test(entry, best, tasks)]
+        return max((value for value in values if value is not None), default=None)
+
+    return level(against_best(competing, test))
 
 
 def _over_seeds(one: Entry, other: Entry, column: str) -> float | None:
-    mine, its = _summary(one, column), _summary(other, column)
+    mine, its = one.summary(column), other.summary(column)
     return welch(mine, its) if mine and its else None
-
-
-def _summary(entry: Entry, column: str) -> Summary | None:
-    if not column:
-        return entry.average
-    return entry.scores[column].summary if column in entry.scores else None
-
-
-class _Stored:
-    """Predictions of a run, each file read once."""
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-        self._examples: dict[str, pd.DataFrame | None] = {}
-
-    def over_examples(self, one: Entry, other: Entry, tasks: Sequence[str]) -> float | None:
-        """Return p of the paired test on the mean over tasks; None unless both scored the same examples of each."""
-        mine, its = self._of(one), self._of(other)
-        if mine is None or its is None:
-            return None
-        parts = []
-        for task in tasks:
-            left, right = (side[side["task"] == task].set_index("id") for side in (mine, its))
-            if left.empty or set(left.index) != set(right.index):
-                return None
-            parts.append(((left["score"] - right["score"]) / len(left)).groupby(left["cluster"]).sum())
-        return sign_flips(pd.concat(parts).groupby(level=0).sum().to_numpy(dtype=np.float64))
-
-    def _of(self, entry: Entry) -> pd.DataFrame | None:
-        """Mean score over seeds by task and example, with its cluster."""
-        if entry.label not in self._examples:
-            self._examples[entry.label] = self._read(entry)
-        return self._examples[entry.label]
-
-    def _read(self, entry: Entry) -> pd.DataFrame | None:
-        frames = []
-        for cell in entry.done:
-            try:
-                frames.append(self._run.predictions(cell["key"])[["task", "id", "cluster", "score"]])
-            except (RecordError, KeyError):
-                return None
-        scores = pd.concat(frames) if frames else pd.DataFrame()
-        if scores.empty or scores["score"].isna().any():
-            return None
-        return scores.groupby(["task", "id"], as_index=False).agg(cluster=("cluster", "first"), score=("score", "mean"))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from reports.report import GLOSSARY, Board, Report
-from reports.table import Row, Table, TableCell
+from reports.table import Column, Row, Table, TableCell
 from reports.trust import TITLE as TRUST
 
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~$#&])")
@@ -25,7 +25,7 @@ def write_table(table: Table) -> str:
     for heading, rows in table.sections:
         if heading:
             lines.append(_line([f"*{escaped(heading)}*", *[""] * (len(table.columns) - 1)]))
-        lines += [_row(row) for row in rows]
+        lines += [_row(row, table.columns) for row in rows]
     lines += ["", *(f"- {escaped(note)}" for note in table.notes), ""]
     return "\n".join(lines)
 
@@ -37,14 +37,14 @@ def write_markdown(report: Report) -> str:
     if report.banner:
         parts.append(f"> {escaped(report.banner)}\n")
     parts.append("## Leaderboards\n")
-    parts += [_board(board) for board in report.boards]
+    parts += [part for board in report.boards for part in (_board(board), *map(write_table, board.published))]
     if report.trust:
         parts.append(f"## {TRUST}\n")
         parts += [write_table(table) for table in report.trust]
     parts.append("## Cost\n")
     parts += [write_table(table) for board in report.boards for table in board.costs]
     parts.append("## Coverage\n")
-    parts += [write_table(table) for table in report.coverage]
+    parts += [write_table(table) for table in (*report.overview, report.matrix.table())]
     rest = [table for table in (report.tasks, report.environment) if table is not None]
     parts.append("## Tasks and environment\n")
     parts += [write_table(table) for table in rest]
@@ -63,18 +63,20 @@ def _board(board: Board) -> str:
     return text
 
 
-def _row(row: Row) -> str:
-    return _line(_cell(cell) for cell in row.cells)
+def _row(row: Row, columns: tuple[Column, ...]) -> str:
+    return _line(_cell(cell, column) for cell, column in zip(row.cells, columns, strict=True))
 
 
-def _cell(cell: TableCell) -> str:
-    text = escaped(cell.text)
+def _cell(cell: TableCell, column: Column) -> str:
+    mean, deviation = cell.mean_and_deviation if column.align == "right" else (cell.text, "")
+    text = escaped(mean)
     if cell.mark == "best":
         text = f"**{text}**"
     elif cell.mark == "second":
         text = f"<u>{text}</u>"
+    below = f"<sub>±{escaped(deviation)}</sub>" if deviation else ""
     detail = f" ({escaped(cell.detail)})" if cell.detail else ""
-    return f"{text}{cell.symbols}{detail}"
+    return f"{text}{below}{cell.symbols}{detail}"
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -58,6 +58,9 @@ class Score(Record):
     comparable: bool = True  # False under a limit, or CIDEr over one image
     floors: dict[str, float | None] = Field(default_factory=dict)  # those of `tasks.floors`: raw fractions
     more: dict[str, float] = Field(default_factory=dict)  # further metrics, such as accuracy by question type
+    parts: list[str] = Field(
+        default_factory=list
+    )  # the ones whose mean the value is, where a task has no single metric
     select_value: float | None = None  # the same metric on the selection split
     summary: str = ""  # of the task: what goes in, what comes out
     source: str = ""  # of its data: a citation or an address

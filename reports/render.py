@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from reports.export import export_frame, table_to_csv
-from reports.files import write_text
+from reports.files import write_bytes, write_text
 from reports.html import write_html
-from reports.markdown import write_markdown
+from reports.latex import table_to_latex
+from reports.markdown import write_markdown, write_table
 from reports.report import assemble
 from reports.run import load
+from reports.table import Table
+
+WRITERS: dict[str, Callable[[Table], str]] = {"csv": table_to_csv, "tex": table_to_latex, "md": write_table}
 
 
 def render(run_folder: Path, output: Path | None = None) -> Path:
@@ -30,11 +35,14 @@ def render(run_folder: Path, output: Path | None = None) -> Path:
         export_frame(frame, output / "tables", name)
     for table in report.tables:
         if table is not report.every_cell:  # cells.csv holds it already, with all columns
-            write_text(output / "tables" / f"{table.name}.csv", table_to_csv(table))
+            for suffix, as_text in WRITERS.items():
+                write_text(output / "tables" / f"{table.name}.{suffix}", as_text(table))
     for board in report.boards:
         if board.picture is not None:
             write_text(output / "figures" / f"{board.picture.name}.svg", board.picture.svg)
     write_text(output / "report.md", write_markdown(report))
+    for name, content in report.explorable.files.items():
+        write_bytes(output / name, content)
     page = output / "index.html"
     write_text(page, write_html(report, os.path.relpath(run.folder.resolve(), output.resolve())))
     return page

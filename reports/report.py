@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports.cards import task_cards
+from reports.charts import chart_data
 from reports.columns import records
 from reports.cost import cost_tables
 from reports.coverage import coverage, every_cell, reasons, state_counts
@@ -15,6 +16,9 @@ from reports.entries import EMBEDDED, Group, groups
 from reports.figures import Picture, quality_figure
 from reports.formats import literal, moment, plain, present, size
 from reports.leaderboard import EMBEDDED_SUITE, leaderboard
+from reports.matrix import Matrix, coverage_matrix
+from reports.payload import Payload, payload
+from reports.published_tables import beside_published
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
@@ -66,9 +70,12 @@ class Board:
     """Everything about one suite on one backbone."""
 
     name: str  # anchor
+    suite: str
+    backbone: str
     leaderboard: Table
     picture: Picture | None
     costs: list[Table]
+    published: list[Table]  # ours beside what papers print, then their tables of this suite and backbone
 
 
 @dataclass(frozen=True)
@@ -81,17 +88,19 @@ class Report:
     boards: list[Board]
     trust: list[Table]  # how far the embedded suite can be trusted; empty where nothing of that was measured
     tasks: Table | None
-    coverage: list[Table]
+    overview: list[Table]  # cells by state, and why those that did not finish did not
+    matrix: Matrix
     every_cell: Table
     environment: Table | None
     command: str | None
     grid: str | None
+    explorable: Payload  # what the page's scripts read
 
     @property
     def tables(self) -> list[Table]:
         """All tables in reading order."""
-        boards = [table for board in self.boards for table in (board.leaderboard, *board.costs)]
-        others = [*self.trust, self.tasks, *self.coverage, self.every_cell, self.environment]
+        boards = [table for board in self.boards for table in (board.leaderboard, *board.published, *board.costs)]
+        others = [*self.overview, *self.trust, self.tasks, self.matrix.table(), self.every_cell, self.environment]
         return boards + [table for table in others if table is not None]
 
 
@@ -105,20 +114,24 @@ def assemble(run: Run) -> Report:
         raise RecordError(f"{run.folder}: no cell has been planned or run here yet, so there is nothing to report")
     found = groups(run)
     why = reasons(run)
+    boards = [_board(group, run) for group in found]
+    charts = [chart_data(group, board.name, board.leaderboard) for group, board in zip(found, boards, strict=True)]
     environment = run.environment or _first_environment(run)
     command = environment.get("command")
     return Report(
         name=plain(run.folder.resolve().name, 120),
         summary=_summary(run, environment),
         banner=_banner(found),
-        boards=[_board(group, run) for group in found],
+        boards=boards,
         trust=trust_tables(run),
         tasks=task_cards(found, records(run.scores)) if found else None,
-        coverage=[coverage(run)] + ([why] if why is not None else []),
+        overview=[coverage(run)] + ([why] if why is not None else []),
+        matrix=coverage_matrix(run),
         every_cell=every_cell(run),
         environment=_environment(environment),
         command=_command(command),
         grid=run.grid,
+        explorable=payload(run, charts),
     )
 
 
@@ -131,9 +144,11 @@ def _command(command: Any) -> str | None:
 
 def _board(group: Group, run: Run) -> Board:
     table = leaderboard(group, run)
+    name = table.name.removeprefix("leaderboard-")
     if group.scored_on == "select":
-        return Board(table.name.removeprefix("leaderboard-"), table, None, [])
-    return Board(table.name.removeprefix("leaderboard-"), table, quality_figure(group), cost_tables(group))
+        return Board(name, group.suite, group.backbone, table, None, [], [])
+    costs = cost_tables(group)
+    return Board(name, group.suite, group.backbone, table, quality_figure(group), costs, beside_published(group))
 
 
 def _summary(run: Run, environment: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ class CellRows:
 def read_cell(folder: Path, root: Path) -> CellRows:
     """Read one folder below ``cells/``; whatever cannot be read becomes state ``failed`` and its reason."""
     problem, result, status = None, None, Status(state="planned")
-    resolved = _read_configuration(folder / "cell.json")
+    resolved = read_configuration(folder / "cell.json")
     try:
         if (folder / "result.json").exists():
             result = read_result(folder / "result.json")
@@ -57,7 +57,7 @@ def read_cell(folder: Path, root: Path) -> CellRows:
     row |= {f"settings_{name}": value for name, value in settings.items()}
     rows = CellRows(row, identity, resolved)
     if result is not None:
-        rows.scores = _scores(result, identity)
+        rows.scores = _scores(result, identity | {"folder": row["folder"]})
     return rows
 
 
@@ -78,7 +78,8 @@ def _point(line: str) -> Row | None:
     return point if isinstance(point, dict) else None
 
 
-def _read_configuration(path: Path) -> Mapping[str, Any]:
+def read_configuration(path: Path) -> Mapping[str, Any]:
+    """Read ``cell.json``; empty when it is missing or broken."""
     try:
         return _mapping(json.loads(path.read_bytes()))
     except (OSError, ValueError):
@@ -187,7 +188,8 @@ def _scores(result: Result, identity: Row) -> list[Row]:
     rows = []
     for score in result.scores:
         row = identity | {"state": result.state}
-        row |= score.model_dump(exclude={"floors", "more"})
+        row |= score.model_dump(exclude={"floors", "more", "parts"})
+        row["parts"] = " ".join(map(_column, score.parts))
         row |= {f"floor_{_column(name)}": value for name, value in score.floors.items()}
         row |= {f"more_{_column(name)}": value for name, value in score.more.items()}
         rows.append(row)

@@ -48,20 +48,33 @@ class Run:
             rows += [identity | point for point in read_curve(self.folder / str(cell["folder"]) / "curve.jsonl")]
         return frame(rows, CURVES)
 
+    def thumbnails(self, key: str) -> pd.DataFrame:
+        """Pictures of some examples of one cell: task, image, picture (WebP); empty where it stored none."""
+        path = self._folder(key) / "thumbnails.parquet"
+        if not path.exists():
+            return pd.DataFrame(columns=["task", "image", "picture"])
+        return _parquet(path)
+
     def predictions(self, key: str) -> pd.DataFrame:
         """Per-example predictions of one cell: task, id, cluster, kind, prediction, score, references.
 
         Raises:
             RecordError: there is no such cell, or it left no readable predictions.
         """
+        return _parquet(self._folder(key) / "predictions.parquet")
+
+    def _folder(self, key: str) -> Path:
         folders = self.cells.loc[self.cells["key"] == key, "folder"]
         if folders.empty:
             raise RecordError(f"{self.folder}: no cell has the key {key!r}; the column 'key' of cells lists them")
-        path = self.folder / str(folders.iloc[0]) / "predictions.parquet"
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise RecordError(f"{path}: cannot be read ({plain(error, 200)})") from error
+        return self.folder / str(folders.iloc[0])
+
+
+def _parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise RecordError(f"{path}: cannot be read ({plain(error, 200)})") from error
 
 
 def load(folder: Path) -> Run:

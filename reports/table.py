@@ -1,4 +1,4 @@
-"""The one table model; HTML, Markdown and CSV are writers of it.
+"""The one table model; HTML, Markdown, LaTeX and CSV are writers of it.
 
 A cell's ``text`` is what people read, its ``value`` what columns sort by (None: a hole, sorted last).
 """
@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
 
-from reports.formats import HOLE
+from reports.formats import HOLE, spread
+from reports.statistics import Summary
 
 Mark = Literal["best", "second"]
-RowKind = Literal["reference", "ranked", "floor"]
+RowKind = Literal["reference", "ranked", "resolution", "floor"]
 
 ROW_TITLES: dict[RowKind, str] = {
     "reference": "Reference rows (not ranked)",
     "ranked": "Tuning methods",
+    "resolution": "What differences can be told apart",
     "floor": "Floors (no image, no model)",
 }
 
@@ -38,9 +40,18 @@ class TableCell:
     value: float | str | None = None
     mark: Mark | None = None
     symbols: str = ""  # such as "†"; the table's notes explain them
+    std: float | None = None  # sample standard deviation over seeds; `text` shows it after "±"
+    n: int | None = None  # seeds
+    interval: tuple[float, float] | None = None  # 95 %, as `value` is scaled
     detail: str = ""  # a second, smaller line
     link: str = ""  # relative address of a file of the run
     tooltip: str = ""
+
+    @property
+    def mean_and_deviation(self) -> tuple[str, str]:
+        """The text before and after its "±"; the second is empty where there is none."""
+        mean, _, deviation = self.text.partition(" ± ")
+        return mean, deviation
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,22 @@ class Table:
         if len(parts) == 1:
             return [("", parts[0][1])]
         return [(ROW_TITLES[kind], rows) for kind, rows in parts]
+
+
+def score_cell(
+    summary: Summary | None,
+    mark: Mark | None = None,
+    symbols: str = "",
+    detail: str = "",
+    tooltip: str = "",
+    interval: tuple[float, float] | None = None,
+    digits: int = 2,
+) -> TableCell:
+    """Mean and deviation over seeds; the hole when there is none."""
+    if summary is None:
+        return TableCell()
+    text = spread(summary, digits)
+    return TableCell(text, summary.mean, mark, symbols, summary.std, summary.n, interval, detail, tooltip=tooltip)
 
 
 def text_cell(text: str | None, link: str = "") -> TableCell:

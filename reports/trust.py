@@ -7,11 +7,11 @@ from typing import Any
 
 from reports.averages import Averages
 from reports.columns import records
-from reports.formats import present, spread
+from reports.formats import present
 from reports.instrument import BACKBONE, DOUBLE, Criterion, averages, criteria
 from reports.run import Run
-from reports.statistics import Summary, summarise
-from reports.table import Column, Row, Table, TableCell, text_cell, without_empty_columns
+from reports.statistics import summarise
+from reports.table import Column, Row, Table, TableCell, score_cell, text_cell, without_empty_columns
 
 TITLE = "How far this instrument can be trusted"
 USE = (
@@ -89,13 +89,9 @@ def _averages(name: str, default: Averages, double: Averages | None = None) -> T
         told = label in default.captions.index
         captions = summarise(default.captions.loc[[label]].to_numpy().ravel()) if told else None
         seeds = TableCell(str(mine.n), mine.n) if mine else TableCell()
-        rows.append(Row((text_cell(label), _cell(mine), _cell(captions), seeds, _cell(twice))))
+        rows.append(Row((text_cell(label), score_cell(mine), score_cell(captions), seeds, score_cell(twice))))
     kept, thinner = without_empty_columns(columns, tuple(rows))
     return Table(name, f"Averages on {default.suite}, {BACKBONE}", kept, thinner)
-
-
-def _cell(summary: Summary | None) -> TableCell:
-    return TableCell(spread(summary), summary.mean) if summary else TableCell()
 
 
 def verdict_lines(run: Run) -> list[str]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any
 
-from reports.averages import deciding, in_points
+from reports.averages import deciding, in_points, metric_values
 from reports.columns import records
 from reports.formats import present
 from reports.record import RecordError
@@ -124,7 +125,7 @@ def _averages(run: Run) -> dict[str, float]:
     done = in_points(run.scores[run.scores["state"] == "done"])
     wanted = {cell["key"]: len(str(cell["tasks"]).split()) for cell in records(run.cells)}
     return {
-        str(key): float(deciding(scores)["points"].mean())
+        str(key): fmean(value for score in records(deciding(scores)) for value in metric_values(score))
         for key, scores in done.groupby("key")
         if scores["points"].count() == wanted[str(key)]
     }

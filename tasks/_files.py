@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 
 import pyarrow as arrow
 import pyarrow.parquet as parquet
@@ -20,9 +21,34 @@ ROWS = 500  # of a table that is written at once: pictures fill memory
 _TYPES: Mapping[str, tuple[str, ...]] = {
     "text": ("string", "large_string", "string_view"),
     "integer": ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
+    "number": ("float", "double"),
     "boolean": ("bool",),
     "bytes": ("binary", "large_binary", "binary_view"),
 }
+
+
+BROKEN = "the file is broken or not whole, fetch it again"
+
+
+def unreadable(path: Path, error: OSError) -> DataError:
+    """What is said of a file that cannot be read."""
+    return DataError(f"{path}: cannot be read ({error.strerror}); put the file back or make it readable")
+
+
+@contextmanager
+def open_text(path: Path) -> Iterator[TextIO]:
+    """Open a file of UTF-8 text, with or without a byte-order mark.
+
+    Raises:
+        DataError: it cannot be read, or while it is read turns out to be something else.
+    """
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            yield file
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: is not UTF-8 text ({error.reason}); {BROKEN}") from error
 
 
 def digest(files: Sequence[Path]) -> str:
@@ -37,9 +63,7 @@ def digest(files: Sequence[Path]) -> str:
             with path.open("rb") as opened:
                 content = hashlib.file_digest(opened, "sha256").hexdigest()
         except OSError as error:
-            raise DataError(
-                f"{path}: cannot be read ({error.strerror}); put the file back or make it readable"
-            ) from error
+            raise unreadable(path, error) from error
         total.update(f"{path.name} {content}\n".encode())
     return total.hexdigest()[:16]
 
@@ -49,7 +73,7 @@ def read_parquet(path: Path, columns: Mapping[str, str], rows: Mapping[str, Any]
 
     Args:
         path: the file.
-        columns: name -> "text", "integer", "boolean" or "bytes".
+        columns: name -> "text", "integer", "number", "boolean" or "bytes".
         rows: keep only rows where these columns have these values.
 
     Raises:

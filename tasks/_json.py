@@ -9,11 +9,11 @@ import json
 import mmap
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
+from tasks._files import BROKEN, open_text, unreadable
 from tasks.base import DataError
 
 Fields = Mapping[str, type]
@@ -23,7 +23,6 @@ _TYPES: Mapping[type, str] = {int: "integer", str: "text", bool: "true or false"
 _BLOCK = 1 << 20  # characters read at once
 _LONGEST = 1 << 20  # characters of the longest text in a file
 _SPACE = re.compile(r"[ \t\r\n]*")
-_BROKEN = "the file is broken or not whole, fetch it again"
 
 
 def in_list(path: Path, name: str, fields: Fields) -> Iterator[tuple[Any, ...]]:
@@ -33,7 +32,7 @@ def in_list(path: Path, name: str, fields: Fields) -> Iterator[tuple[Any, ...]]:
         DataError: the file cannot be read, is not whole JSON, has no such list, or a record lacks a field.
     """
     check = _check(path, fields)
-    with _opened(path) as file:
+    with open_text(path) as file:
         text, found = _Text(path, file), False
         for member in text.members():
             if member == name and text.peek() == "[":
@@ -50,7 +49,7 @@ def in_list(path: Path, name: str, fields: Fields) -> Iterator[tuple[Any, ...]]:
 def in_object(path: Path, fields: Fields) -> Iterator[tuple[Any, ...]]:
     """Yield the name and these fields of each record of the file's one object of records; raises as `in_list`."""
     check = _check(path, fields)
-    with _opened(path) as file:
+    with open_text(path) as file:
         text = _Text(path, file)
         for name in text.members():
             yield name, *check(text.value(), f"record {name!r}", text)
@@ -60,7 +59,7 @@ def in_object(path: Path, fields: Fields) -> Iterator[tuple[Any, ...]]:
 def in_lines(path: Path, fields: Fields) -> Iterator[tuple[Any, ...]]:
     """Yield these fields of the record on each line that is not empty; raises as `in_list`."""
     check = _check(path, fields)
-    with _opened(path) as file:
+    with open_text(path) as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 text = _Text(path, None, line, number)
@@ -82,22 +81,7 @@ def values_of(path: Path, name: str) -> set[str]:
             with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
                 return {value.decode("utf-8", "replace") for value in set(pattern.findall(content))}
     except OSError as error:
-        raise _unreadable(path, error) from error
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[TextIO]:
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            yield file
-    except OSError as error:
-        raise _unreadable(path, error) from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8 text ({error.reason}); {_BROKEN}") from error
-
-
-def _unreadable(path: Path, error: OSError) -> DataError:
-    return DataError(f"{path}: cannot be read ({error.strerror}); put the file back or make it readable")
+        raise unreadable(path, error) from error
 
 
 def _check(path: Path, fields: Fields) -> Callable[[Any, str, _Text], tuple[Any, ...]]:
@@ -218,4 +202,4 @@ class _Text:
         return bool(more)
 
     def _fail(self, reason: str, at: int | None = None) -> NoReturn:
-        raise DataError(f"{self._path}: {self.line(at)}: {' '.join(reason.split())}; {_BROKEN}")
+        raise DataError(f"{self._path}: {self.line(at)}: {' '.join(reason.split())}; {BROKEN}")

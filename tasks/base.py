@@ -33,11 +33,12 @@ class Metric(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Literal["accuracy", "vqa-accuracy", "cider"]
+    name: Literal["accuracy", "vqa-accuracy", "cider", "matthews", "f1-and-accuracy", "pearson-and-spearman"]
     title: str
     version: str  # changes whenever the same predictions could score differently
     scale: float = 100.0
     higher_is_better: bool = True
+    parts: tuple[str, ...] = ()  # the metrics in `Scored.more` whose mean it is, where a task has no single one
 
 
 class Decoding(BaseModel):
@@ -103,8 +104,12 @@ class Scored:
     """Scores of a list of predictions: raw fractions, one per example and in aggregate."""
 
     value: float  # the headline metric
-    per_example: Sequence[float]
+    per_example: Sequence[float]  # not a number where the metric is of all examples together
     more: Mapping[str, float] = field(default_factory=dict)  # further metrics by name, such as consistency
+
+    def parts(self, metric: Metric) -> list[float]:
+        """The values of the metric's parts, or of itself where it has none."""
+        return [self.more[part] for part in metric.parts] or [self.value]
 
 
 class ImageSet(ABC):
@@ -113,6 +118,7 @@ class ImageSet(ABC):
     name: str  # unique among all image sets, for instance "mini/train"
     fingerprint: str  # changes whenever any image or the list of ids could differ
     frames: ClassVar[int] = 1  # pictures of each id; of clips more than one, at most 64
+    may_be_shown: ClassVar[bool] = False  # in reports, which are passed on: only where the licence permits that
 
     @abstractmethod
     def ids(self) -> Sequence[str]:

@@ -29,6 +29,13 @@ NAMED: tuple[Suite, ...] = (
     Suite("mini-video", "Embedded clips", ("mini-tvqa", "mini-how2qa", "mini-tvc", "mini-yc2c"), "video-text"),
     Suite("video-text", "Clips with subtitles, as in the papers", ("tvqa", "how2qa", "tvc", "yc2c"), "video-text"),
     Suite("image-text", "Photos, as in the papers", ("vqav2", "gqa", "nlvr2", "coco-caption")),
+    Suite(
+        "glue",
+        "Language understanding, as in HyperPELT",
+        tuple(f"glue/{task}" for task in ("cola", "sst2", "mrpc", "qqp", "stsb", "mnli", "qnli", "rte")),
+        "text",
+    ),
+    Suite("transfer", "Transfer of text, as in HyperPELT", ("cb", "boolq", "imdb", "paws"), "text"),
 )
 
 

@@ -12,32 +12,17 @@ frequent answer has nothing to learn from and keeps its place with a loss of zer
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import NamedTuple
 
 from tasks._coco import KARPATHY, KARPATHY_ORIGIN, SPLITS, KarpathyTask
-from tasks._json import in_list
-from tasks.base import Card, DataError, Decoding, Example, Role, Scored
-from tasks.metrics.vqa import METRIC, normalise, soft_score, vqa_accuracy
+from tasks._vqa import Question, annotated, worth
+from tasks.base import Card, Decoding, Example, Role, Scored
+from tasks.metrics.vqa import METRIC, normalise, vqa_accuracy
 
 PARTS = ("train2014", "val2014")
 FREQUENT = 9
-ANNOTATORS = 10
-WORTH = tuple(soft_score(count, ANNOTATORS) for count in range(ANNOTATORS + 1))
-"""What an answer is worth that so many annotators gave."""
-
-
-class _Question(NamedTuple):
-    id: int
-    image: int
-    text: str
-    kind: str
-    common: str  # the most common answer
-    answers: tuple[str, ...]
 
 
 class Vqav2(KarpathyTask):
@@ -78,91 +63,44 @@ class Vqav2(KarpathyTask):
         for question in self._questions:
             if (images := image_of.get(question.image)) is None:
                 continue
-            answers = question.answers
-            targets = tuple([answer for answer in dict.fromkeys(answers) if answer in frequent])
+            targets = tuple([answer for answer in dict.fromkeys(question.answers) if answer in frequent])
             yield Example(
                 id=str(question.id),
                 text=question.text,
                 images=images,
                 targets=targets,
-                weights=tuple([WORTH[answers.count(answer)] for answer in targets]),
-                references=answers,
+                weights=worth(question, targets),
+                references=question.answers,
                 cluster=images[0],
                 kind=question.kind,
             )
 
     @cached_property
     def _frequent(self) -> frozenset[str]:
-        as_given = Counter(question.common for question in self._questions)
+        as_given = Counter(common for question in self._questions for common in question.more)
         counts: Counter[str] = Counter()
         for answer, count in as_given.items():
             counts[normalise(answer).replace(",", "")] += count
         return frozenset(answer for answer, count in counts.items() if count >= FREQUENT)
 
     @cached_property
-    def _questions(self) -> Sequence[_Question]:
+    def _questions(self) -> Sequence[Question]:
         """All questions of both parts, read once for all roles."""
         return [question for part in PARTS for question in self._annotated(part)]
 
-    def _annotated(self, part: str) -> Iterator[_Question]:
-        """Join the annotations of a part with its questions."""
-        questions = self.folder / f"vqav2/v2_OpenEnded_mscoco_{part}_questions.json"
-        path = self.folder / f"vqav2/v2_mscoco_{part}_annotations.json"
-        asked = self._asked(questions, part)
-        fields = {
-            "question_id": int,
-            "image_id": int,
-            "answer_type": str,
-            "multiple_choice_answer": str,
-            "answers": list,
-        }
-        for number, image, kind, common, given in in_list(path, "annotations", fields):
-            if number not in asked:
-                twice = number in self._asked(questions, part)
-                wrong = "annotated twice" if twice else f"not in {questions.name}"
-                raise DataError(f"{path}: question {number} is {wrong}; fetch both of the same version")
-            about, text = asked.pop(number)
-            if about != image:
-                raise DataError(
-                    f"{path}: question {number} is about image {image}, in {questions.name} about image {about}; "
-                    "fetch both of the same version"
-                )
-            answers = _texts(given)
-            if len(answers) != ANNOTATORS:
-                raise DataError(
-                    f"{path}: question {number} has {len(answers)} answers; expected {ANNOTATORS} texts called 'answer'"
-                )
-            yield _Question(number, image, text, sys.intern(kind), sys.intern(common), answers)
-        if asked:
-            raise DataError(
-                f"{path}: {len(asked):,} questions of {questions.name} have no annotation "
-                f"(first: {next(iter(asked))}); fetch both of the same version"
-            )
+    def _annotated(self, part: str) -> Iterator[Question]:
+        """The questions of a part; beside them their most common answer."""
 
-    def _asked(self, path: Path, part: str) -> dict[int, tuple[int, str]]:
-        """Question number -> its image and text."""
-        asked: dict[int, tuple[int, str]] = {}
-        for number, image, text in in_list(path, "questions", {"question_id": int, "image_id": int, "question": str}):
-            if number in asked:
-                raise DataError(f"{path}: question {number} occurs twice; fetch the file again")
+        def misplaced(image: int) -> str | None:
             photo = self.photos.get(image)
-            if photo is None or photo.folder != part:
-                where = f"in {photo.folder}" if photo else f"not in {self.folder / KARPATHY}"
-                raise DataError(
-                    f"{path}: question {number} is about image {image}, which is {where}; "
-                    "put the files of train2014 and val2014 under their own names"
-                )
-            asked[number] = (image, text.strip())
-        return asked
+            if photo is None:
+                return f"not in {self.folder / KARPATHY}"
+            return None if photo.folder == part else f"in {photo.folder}"
+
+        questions = self.folder / f"vqav2/v2_OpenEnded_mscoco_{part}_questions.json"
+        annotations = self.folder / f"vqav2/v2_mscoco_{part}_annotations.json"
+        return annotated(questions, annotations, misplaced, ["multiple_choice_answer"])
 
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Official soft accuracy."""
         return Scored(*vqa_accuracy(predictions, [example.references for example in examples]))
-
-
-def _texts(answers: Sequence[object]) -> tuple[str, ...]:
-    """The annotators' answers; nothing if one of them is no text."""
-    try:
-        return tuple([sys.intern(answer["answer"]) for answer in answers])  # type: ignore[index]  # caught below
-    except (KeyError, TypeError):
-        return ()

@@ -17,7 +17,7 @@ from torch.nn.functional import pad
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from harness.backbones.visual import VisualEmbedding
+from harness.backbones.visual import NoVisualEmbedding, VisualEmbedding
 from methods.sites import M, Site, Stack
 
 
@@ -30,13 +30,16 @@ class JointBackbone(nn.Module, ABC):
     family: ClassVar[str]
 
     def __init__(self, lm: PreTrainedModel, feature_width: int, generation: Mapping[str, Any] | None = None) -> None:
-        """``generation`` overrides single settings of the published checkpoint's generation."""
+        """``feature_width`` 0: text alone; ``generation`` overrides single settings of the published checkpoint's."""
         super().__init__()
         self.random_rows = 0  # last rows of the token table that no checkpoint holds: added and drawn at random
         self.lm = lm.requires_grad_(False)
         self.generation = {**self.published_generation(), **(generation or {})}
         self.width: int = lm.config.d_model
-        self.visual = VisualEmbedding(feature_width, self.width, self.new_norm)
+        self.sees_images = feature_width > 0
+        self.visual = (
+            VisualEmbedding(feature_width, self.width, self.new_norm) if self.sees_images else NoVisualEmbedding()
+        )
         self.initialise(self.visual)
         self.prompts = nn.ModuleList()
         self.reads_visual_tokens = True

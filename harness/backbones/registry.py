@@ -57,7 +57,8 @@ def get(name: str) -> BackboneSpec:
 def on_meta(spec: BackboneSpec, kind: str, feature_width: int | None = None) -> JointBackbone:
     """Build a backbone on torch's meta device: names and shapes are real, but there are no numbers.
 
-    ``feature_width`` defaults to that of the kind of suite in the papers.
+    ``feature_width`` defaults to that of the kind of suite in the papers; at 0, for text alone, the language model is
+    as it was published, without tokens for images.
 
     Raises:
         UserError: the backbone serves no suites of this kind.
@@ -69,10 +70,12 @@ def on_meta(spec: BackboneSpec, kind: str, feature_width: int | None = None) -> 
     family = FAMILIES[spec.family]
     values = dict(spec.config) if spec.embedded is None else _read_config(spec, spec.embedded)
     config = family.config(**values)
-    config.vocab_size += spec.added_rows
+    width = spec.feature_widths[kind] if feature_width is None else feature_width
+    rows = spec.added_rows if width else 0
+    config.vocab_size += rows
     with torch.device("meta"):
-        model = family.joint(family.build(config), feature_width or spec.feature_widths[kind])
-    model.random_rows = spec.added_rows
+        model = family.joint(family.build(config), width)
+    model.random_rows = rows
     return model
 
 
@@ -105,6 +108,7 @@ def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None) ->
 
     `FILES` in ``weights``/<name> come first; without them an embedded backbone is read from the project and a
     hub backbone from the Hugging Face cache.
+    A ``feature_width`` of 0 is for text alone: no visual embedding and, of a hub backbone, no added tokens.
     What is not pre-trained (a hub backbone's visual embedding; what an embedded one reads features of another width
     by) is drawn from torch's global generator; the rows of added tokens are drawn from a generator of their own, so
     they are the same in every run.
@@ -148,9 +152,12 @@ def _load_embedded(
     family = FAMILIES[spec.family]
     language_model = family.build(family.config(**_read_config(spec, folder)))
     model = family.joint(language_model, feature_width)
-    stored = load_file(folder / WEIGHTS)
-    anew = "visual.feature." if feature_width not in spec.feature_widths.values() else ()
-    stored = {name: tensor for name, tensor in stored.items() if not name.startswith(anew)}
+    anew: tuple[str, ...] = ()
+    if not model.sees_images:
+        anew = ("visual.",)
+    elif feature_width not in spec.feature_widths.values():
+        anew = ("visual.feature.",)
+    stored = {name: value for name, value in load_file(folder / WEIGHTS).items() if not name.startswith(anew)}
     result = model.load_state_dict(stored, strict=False)
     here = model.state_dict()
     filled = {here[name].data_ptr() for name in stored if name in here}
@@ -176,7 +183,8 @@ def _load_hub(spec: BackboneSpec, folder: Path, feature_width: int) -> tuple[Joi
     if lost:
         raise RuntimeError(f"missing tensors: {sorted(lost)[:3]}")
     rows = language_model.config.vocab_size
-    _add_tokens(tokenizer, language_model, spec.added_tokens)
+    if feature_width:
+        _add_tokens(tokenizer, language_model, spec.added_tokens)
     # Decoding follows the joint backbone alone: the checkpoint's own defaults (four beams, ...) go.
     ids = {name: getattr(language_model.config, name, None) for name in TOKEN_IDS}
     if ids["decoder_start_token_id"] is None:

@@ -32,7 +32,7 @@ class BackboneSpec:
     title: str
     family: str  # a key of `FAMILIES`
     encoder: str  # the image encoder whose features it reads in real runs
-    feature_widths: Mapping[str, int]  # by kind of suite, as in the papers; for parameter tables
+    feature_widths: Mapping[str, int]  # by kind of suite that it serves, as in the papers; 0: no images
     config: Mapping[str, Any] = field(default_factory=dict)  # of a hub backbone, before tokens are added
     hub: str = ""  # Hugging Face id
     embedded: Path | None = None  # folder with configuration, weights and tokenizer
@@ -118,14 +118,14 @@ T5_BASE = {
 VL_T5_TOKENS = tuple(f"<vis_extra_id_{i}>" for i in reversed(range(100)))
 VL_BART_TOKENS = (*(f"<extra_id_{i}>" for i in reversed(range(100))), *VL_T5_TOKENS)
 
-PAPERS_FEATURES = {"image-text": 2048, "video-text": 512}  # widths of CLIP's, in VL-Adapter
+PAPERS_FEATURES = {"image-text": 2048, "video-text": 512, "text": 0}  # widths of CLIP's, in VL-Adapter
 
 MINI_BART = BackboneSpec(
     name="mini-bart",
     title="mini-BART (embedded)",
     family="bart",
     encoder="mini-clip",
-    feature_widths={"image-text": 128, "video-text": 128},
+    feature_widths={"image-text": 128, "video-text": 128, "text": 0},
     embedded=EMBEDDED / "mini-bart",
 )
 

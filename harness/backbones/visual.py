@@ -40,6 +40,17 @@ class VisualEmbedding(nn.Module):
         return (self.feature(features) + box + order + place).flatten(1, 2)
 
 
+class NoVisualEmbedding(nn.Module):
+    """In the visual embedding's place where a suite has no images: it gives no visual token and trains nothing."""
+
+    images = 0
+    feature_width = 0
+
+    def forward(self, features: Tensor, token_table: Tensor) -> Tensor:
+        """No features (b, 0, n, 0) and the token_table (V, width) -> no tokens, (b, 0, width)."""
+        return token_table.new_empty(len(features), 0, token_table.shape[1])
+
+
 def initialise_normal(module: nn.Module, deviation: float) -> None:
     """Draw every Linear and Embedding weight from N(0, deviation) and set biases to zero; leave the rest.
 

@@ -11,6 +11,19 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.base import Metric
+
+MATTHEWS = Metric(name="matthews", title="Matthews' correlation", version="glue-1")
+F1_AND_ACCURACY = Metric(
+    name="f1-and-accuracy", title="Mean of F1 and accuracy", version="glue-1", parts=("f1", "accuracy")
+)
+CORRELATIONS = Metric(
+    name="pearson-and-spearman",
+    title="Mean of Pearson's and Spearman's correlation",
+    version="glue-1",
+    parts=("pearson", "spearman"),
+)
+
 Numbers = Sequence[float] | NDArray[np.float64]
 
 

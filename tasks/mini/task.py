@@ -32,6 +32,8 @@ def scenes(role: Role) -> tuple[Scene, ...]:
 class CodedImages(ImageSet):
     """Pictures of things of the embedded world; an image id is a thing's code."""
 
+    may_be_shown: ClassVar[bool] = True
+
     def __init__(self, name: str, codes: Sequence[str]) -> None:
         """The fingerprint covers all codes and some pictures, so it changes with the code that draws them."""
         self.name = name

@@ -15,6 +15,7 @@ from synthetic import many_cells, write_run
 
 CELLS = 1_000
 SECONDS = 10.0
+BYTES = 10_000_000
 
 
 @pytest.fixture(scope="module")
@@ -25,5 +26,6 @@ def large_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_thousand_cells_render_in_seconds(large_run: Path, benchmark) -> None:
     page = benchmark.pedantic(render, args=(large_run,), rounds=1, warmup_rounds=0)
     assert page.read_text().count("<tr") > CELLS
+    assert page.stat().st_size < BYTES
     if benchmark.stats is not None:  # None where benchmarks are switched off
         assert benchmark.stats.stats.max < SECONDS

@@ -25,6 +25,7 @@ from tasks import Role
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 WORDS = ["red", "green", "blue", "what", "colour", "true", "false", "same", "a", "image", "ask:", "say:", "tell:"]
+WORDS += ["0", "1", "sentence:"]
 CONFIG = {
     "vocab_size": 32,
     "d_model": 32,

@@ -13,6 +13,7 @@ import pytest
 import small_tasks
 import small_world
 import torch
+from safetensors.torch import load_file
 from small_world import FakeEncoder, write_checkpoint
 
 from harness import cell as cell_module
@@ -21,6 +22,7 @@ from harness.backbones import registry
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.errors import Incompatible, Unavailable, UserError
+from harness.evaluation import Evaluated, mean_value
 from harness.options import Options
 from harness.plugins import find_methods
 from harness.preparation import prepare
@@ -32,7 +34,7 @@ from tasks import DataError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
 
-from synthetic_files import write_coco, write_gqa, write_nlvr2, write_value, write_vqav2
+from synthetic_files import write_coco, write_glue, write_gqa, write_nlvr2, write_value, write_vqav2
 
 TASKS = ("small-colour", "small-truth", "small-caption")
 
@@ -44,7 +46,10 @@ def world(tmp_path, monkeypatch):
     folder.mkdir()
     write_checkpoint(folder)
     spec = dataclasses.replace(
-        registry.SPECS["mini-bart"], name="small", embedded=folder, feature_widths={"image-text": FakeEncoder.width}
+        registry.SPECS["mini-bart"],
+        name="small",
+        embedded=folder,
+        feature_widths={"image-text": FakeEncoder.width, "text": 0},
     )
     monkeypatch.setitem(registry.SPECS, "small", spec)
     monkeypatch.setattr("harness.preparation.load_encoder", lambda *_: FakeEncoder())
@@ -266,6 +271,74 @@ def test_features_of_several_widths_do_not_train_together(tmp_path, world):
     options = world.model_copy(update={"data": data})
     with pytest.raises(UserError, match=r"several widths: 512 in .*/clip-vit, 6 in image encoder"):
         prepare(a_cell(tasks=("small-colour", "tvqa")), options, silent)
+
+
+@pytest.fixture
+def text(tmp_path, world, monkeypatch):
+    """The catalogue with GLUE in the owners' layout, and options; image encoders are not here."""
+    write_glue(tmp_path / "data")
+    monkeypatch.setattr("harness.preparation.load_encoder", lambda *_: pytest.fail("text needs no image encoder"))
+    monkeypatch.setattr("harness.backbones.vision.missing", lambda *_: "the image encoder is not here")
+    return Catalogue(tmp_path / "data"), world.model_copy(update={"data": tmp_path / "data"})
+
+
+def of_text(method, catalogue, **settings):
+    cell = a_cell(method, catalogue.suites["glue"].tasks, evaluation_batch_size=500, **settings)
+    data = catalogue.fingerprints("glue", "small")
+    return cell.model_copy(update={"suite": "glue", "kind": "text", "data": data})
+
+
+def test_a_suite_of_text_runs_without_anything_for_images(tmp_path, text):
+    catalogue, options = text
+    assert catalogue.missing("glue", "small") is None and catalogue.unfit("text", "small") is None
+    assert catalogue.missing("mini-vqa", "small") == "the image encoder is not here"
+    cell = of_text("hyperpelt", catalogue, epochs=1, batch_size=8, selection="best")
+    assert cell.tasks == parameters.PAPER_SUITES["text"].tasks and "encoder" not in cell.data
+    folder = run(tmp_path, cell, options)
+    result = folder.result()
+    assert (result.state, result.step) == ("done", 5 * 2 + 3 * 2)  # of 12 examples each; the other three keep 1,000
+    assert [score.task for score in result.scores] == list(cell.tasks)
+    assert [score.parts for score in result.scores if score.parts] == [["f1", "accuracy"]] * 2 + [
+        ["pearson", "spearman"]
+    ]
+    assert (result.parameters.visual_embedding, result.parameters.token_rows) == (0, 0)
+    weights = load_file(folder.path / "weights.safetensors")
+    assert sum(tensor.numel() for tensor in weights.values()) == result.parameters.stored == result.parameters.trained
+    assert not [name for name in weights if "visual" in name]
+    assert not (tmp_path / "cache" / "features").exists()
+    predictions = pandas.read_parquet(folder.path / "predictions.parquet").set_index("task")
+    assert predictions.loc["glue/stsb", "score"].isna().all() and (predictions["images"] == "").all()
+
+
+def test_a_batch_of_text_holds_no_features(text):
+    catalogue, options = text
+    batch = next(prepare(of_text("bitfit", catalogue), options, silent).scored[0].in_order_of_length(9))
+    assert batch.features.numel() == 0
+    assert batch.tokens == batch.mask.sum() + (batch.labels >= 0).sum()
+
+
+def test_selection_counts_every_metric_value(tmp_path, text):
+    """As HyperFormer selects: eleven values, not eight tasks."""
+    catalogue, options = text
+    ready = prepare(of_text("bitfit", catalogue), options, silent)
+    perfect = [
+        Evaluated(data, (), data.task.score(data.examples, [example.references[0] for example in data.examples]))
+        for data in ready.scored
+    ]
+    assert mean_value(perfect) == pytest.approx(1.0)
+    wrong = [one if one.data.task.name == "glue/mrpc" else replace_scored(one, 0.0) for one in perfect]
+    assert mean_value(wrong) == pytest.approx(2 / 11)
+
+
+def replace_scored(one, value):
+    more = dict.fromkeys(one.scored.more, value)
+    return dataclasses.replace(one, scored=dataclasses.replace(one.scored, value=value, more=more))
+
+
+def test_a_method_that_trains_nothing_on_text_is_incompatible(text):
+    catalogue, options = text
+    with pytest.raises(Incompatible, match="projection trains nothing on glue: without images there is no visual"):
+        prepare(of_text("projection", catalogue), options, silent)
 
 
 def test_the_backbone_is_frozen_but_for_what_the_method_trains(world):

@@ -88,11 +88,24 @@ def test_people_see_the_sources_and_who_is_missing():
     assert table.notes[1].startswith("bitfit: incompatible: T5 has no bias vectors")
 
 
-def test_networks_for_images_are_told_where_there_are_none():
+def test_nothing_for_images_is_counted_on_text():
     table = layout(counted(["hyperprefix", "prefix"], "text", "t5-base"))
     assert shown(table, "Total (×)") == ["1.01", "1.14"]
-    assert table.notes[-1].startswith("hyperprefix: networks that read images")
-    assert not any("read images" in note for note in layout(counted(["hyperprefix"])).notes)
+    networks = {kind: counted(["hyperpelt"], kind, "t5-base").rows[0] for kind in ("text", "image-text")}
+    vector, place = 64 + 1, 2 * 768 + 12 * 768 * 2 + 12 + 768  # a key and a value, an adapter; maps have a bias
+    visual = (768 + 1) * 64 + 2 * vector * place
+    beside = networks["image-text"].trained - networks["image-text"].visual_embedding
+    assert beside - networks["text"].trained == visual - (8 - 4) * 64  # four tasks, not eight
+
+
+def test_a_method_that_needs_images_is_refused_on_text():
+    class Looker(METHODS.get("adapter-single")):
+        name = "looker"
+        needs_image = True
+
+    found = {kind: part([Looker], get("t5-base"), kind) for kind in ("text", "image-text")}
+    assert [len(each.rows) for each in found.values()] == [0, 1]
+    assert found["text"].refused == {"looker": "it needs images, and a suite of text has none"}
 
 
 def test_the_legend_explains_every_column_once():

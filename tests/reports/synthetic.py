@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from dataclasses import dataclass, field
@@ -9,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from PIL import Image
 
 from reports.record import Memory, Parameters, RateOrigin, Result, Score, Speed, Spread, State, Status, Times
 
 VIDEO_TASKS = ("mini-tvqa", "mini-how2qa", "mini-tvc", "mini-yc2c")
+QUESTIONS = {"0": "what colour?", "1": "how many?", "2": "which shape?"}  # id → text; "red" is right
 MINI_TASKS = ("mini-vqa", "mini-gqa", "mini-nlvr", "mini-caption")
 
 
@@ -37,8 +40,10 @@ class Synthetic:
     exclusive: bool = True
     split: str = "test"
     select_split: str = "validation"
+    official: dict[str, tuple[str, str]] = field(default_factory=dict)  # task → metric and split of its owners
     recorded: bool = True  # False: only status.json, as of a cell that has no result
     predictions: bool = True
+    answers: dict[str, str] | None = None  # to `QUESTIONS`, with pictures; None: one answer to nothing in particular
     rate_origin: RateOrigin | None = None
     data: dict[str, str] = field(default_factory=lambda: {"mini": "feedfacefeedface"})
 
@@ -90,10 +95,35 @@ def write_cell(run: Path, cell: Synthetic) -> Path:
     if cell.state == "done":
         points = [{"step": step, "epoch": 0, "task": "mini-vqa", "loss": 3.0 / step} for step in range(1, 9)]
         (folder / "curve.jsonl").write_text("".join(json.dumps(point) + "\n" for point in points))
-    if cell.state == "done" and cell.predictions:
+    if cell.answers is not None:
+        write_answers(folder, cell.answers)
+    elif cell.state == "done" and cell.predictions:
         predictions = pd.DataFrame({"task": ["mini-vqa"], "id": ["0"], "prediction": ["red"], "score": [1.0]})
         predictions.to_parquet(folder / "predictions.parquet")
     return folder
+
+
+def write_answers(folder: Path, answers: dict[str, str]) -> None:
+    """Predictions as the harness stores them, and pictures of the even-numbered images."""
+    rows = [
+        {
+            "task": "mini-vqa",
+            "id": name,
+            "cluster": name,
+            "kind": "colour",
+            "text": QUESTIONS[name],
+            "images": f"image-{name}",
+            "prediction": answer,
+            "score": float(answer == "red"),
+            "references": ["red"] * 3 + ["scarlet"],
+        }
+        for name, answer in answers.items()
+    ]
+    pd.DataFrame(rows).to_parquet(folder / "predictions.parquet")
+    content = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(content, "WEBP")
+    pictures = [("mini-vqa", row["images"], content.getvalue()) for row in rows if int(row["id"]) % 2 == 0]
+    pd.DataFrame(pictures, columns=["task", "image", "picture"]).to_parquet(folder / "thumbnails.parquet")
 
 
 def result(cell: Synthetic, key: str) -> Result:
@@ -121,18 +151,22 @@ def result(cell: Synthetic, key: str) -> Result:
 
 def score(cell: Synthetic, task: str, value: float | None) -> Score:
     caption = task.endswith(("caption", "tvc", "yc2c"))
+    metric, split = cell.official.get(task, ("cider" if caption else "accuracy", cell.split))
+    pair = {"f1": value + 0.1, "accuracy": value - 0.1} if task.endswith("mrpc") and value is not None else {}
     return Score(
         task=task,
         title=task.removeprefix("mini-").upper() if task.startswith("mini-") else task,
-        split=cell.split,
+        split=split,
         select_split=cell.select_split,
-        metric="cider" if caption else "accuracy",
+        metric=metric,
         metric_title="CIDEr" if caption else "VQA accuracy" if task.endswith("vqa") else "Accuracy",
         metric_version="1",
         value=value,
         examples=1000,
         clusters=250,
         comparable=cell.comparable,
+        more=pair,
+        parts=list(pair),
         floors={} if caption else {"majority": 0.21, "question-only": 0.33},
         summary="A scene in, a sentence out." if caption else "A scene and a question in, an answer out.",
         source="drawn by the harness",

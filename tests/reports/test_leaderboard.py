@@ -74,6 +74,24 @@ def test_an_embedded_suite_is_averaged_over_its_accuracies_with_captions_beside(
     assert any("without CIDEr" in note for note in table.notes)
 
 
+def test_both_conventions_of_an_average_over_metrics_that_come_in_pairs(run_of):
+    """HyperFormer averages metric values, Hyperdecoders tasks: with F1 0.9, accuracy 0.7 and another 0.2."""
+    tasks = ("glue/mrpc", "glue/rte")
+    cells = [
+        Synthetic("bitfit", {"glue/mrpc": 0.8, "glue/rte": 0.2}, tasks=tasks, suite="glue", seed=s) for s in (0, 1)
+    ]
+    table = board(run_of(*cells, Synthetic("full", {"glue/mrpc": 0.8}, tasks=tasks, suite="glue")))
+    assert at(table, "bitfit", "Average").value == pytest.approx(100 * (0.9 + 0.7 + 0.2) / 3)
+    assert at(table, "bitfit", "Average over tasks").value == pytest.approx(100 * (0.8 + 0.2) / 2)
+    assert at(table, "bitfit", "glue/mrpc").detail == "f1 90.00, accuracy 70.00"
+    assert {at(table, "full", title).text for title in ("Average", "Average over tasks")} == {"–"}
+    assert at(table, "majority answer", "Average").text == "–"
+    assert at(table, "majority answer", "Average over tasks").text == "21.00"
+    assert {len(row.cells) for row in table.rows} == {len(table.columns)}
+    told = " ".join(table.notes)
+    assert "over 3 metric values of 2 tasks, as in HyperFormer" in told and "the two averages do not compare" in told
+
+
 def test_a_missing_task_leaves_a_hole_and_no_average(run_of):
     table = board(run_of(cell("full", 0.5, 1.0), cell("bitfit", 0.9, None)))
     assert at(table, "bitfit", "CAPTION") == TableCell()
@@ -136,7 +154,7 @@ def test_scores_under_a_limit_are_marked_and_never_best_beside_whole_ones(run_of
             cell("adapter-single", 0.4, 1.0),
         )
     )
-    assert at(table, "bitfit", "VQA").symbols == "†"
+    assert at(table, "bitfit", "VQA").symbols == "∗"
     assert at(table, "bitfit", "VQA").mark is None
     assert at(table, "lora-single", "VQA").mark == "best"
     assert any("limited to 64 examples" in note for note in table.notes)

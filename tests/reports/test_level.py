@@ -17,11 +17,16 @@ TASKS = ("mini-vqa", "mini-gqa")
 EXAMPLES = 400
 
 
-def write(run: Path, method: str, seed: int, right: float, clusters: int = EXAMPLES, broken: bool = False) -> None:
-    """A cell whose examples are right with a probability; `clusters` images share them, right or wrong together."""
+def write(
+    run: Path, method: str, seed: int, right: float, clusters: int = EXAMPLES, broken: bool = False, off: float = 0.0
+) -> None:
+    """A cell whose examples are right with a probability; `clusters` images share them, right or wrong together.
+
+    By ``off`` the score is not their mean.
+    """
     generator = np.random.default_rng([seed, *method.encode()])
     hits = np.repeat(generator.random(clusters) < right, EXAMPLES // clusters).astype(float)
-    folder = write_cell(run, Synthetic(method, dict.fromkeys(TASKS, float(hits.mean())), seed=seed, tasks=TASKS))
+    folder = write_cell(run, Synthetic(method, dict.fromkeys(TASKS, float(hits.mean()) - off), seed=seed, tasks=TASKS))
     names = [f"{number * clusters // EXAMPLES}" for number in range(EXAMPLES)]
     one = pd.DataFrame({"id": [f"{i}" for i in range(EXAMPLES)], "cluster": names, "score": hits})
     pd.concat([one.assign(task=task) for task in TASKS]).to_parquet(folder / "predictions.parquet")
@@ -74,4 +79,11 @@ def test_without_predictions_seeds_decide(tmp_path: Path, gap: float, expected: 
 def test_what_cannot_be_tested_is_not_called_level(tmp_path: Path) -> None:
     write(tmp_path, "bitfit", 0, 0.8, broken=True)
     write(tmp_path, "adapter-single", 0, 0.8)
+    assert level(tmp_path) == set()
+
+
+def test_a_score_that_is_no_mean_of_examples_is_not_tested_over_them(tmp_path: Path) -> None:
+    """Such as a correlation: that as many examples are right says nothing of it."""
+    for method, off in {"bitfit": 0.0, "adapter-single": 0.2}.items():
+        write(tmp_path, method, 0, 0.8, off=off)
     assert level(tmp_path) == set()

@@ -16,7 +16,8 @@ from reports.export import guarded, table_to_csv
 from reports.formats import plain
 from reports.markdown import escaped, write_table
 from reports.render import render
-from reports.table import Column, Row, Table, TableCell
+from reports.statistics import Summary
+from reports.table import Column, Row, Table, TableCell, score_cell
 
 SCORED = dict.fromkeys(MINI_TASKS, 0.5)
 HOSTILE = [
@@ -105,13 +106,14 @@ def test_hostile_text_neither_breaks_nor_runs(run_of):
     text = page_of(folder)
     page = Page(text)
     assert page.open == []
-    assert [tag for tag, _ in page.tags].count("script") == 1
+    scripts = [attributes.get("type") for tag, attributes in page.tags if tag == "script"]
+    assert scripts == ["application/json", None]
     assert not [tag for tag, _ in page.tags if tag in {"img", "iframe", "object", "link", "base", "form"}]
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "style"]
     assert "\u202e" not in text and "\x07" not in text
     markdown = (folder / "report" / "report.md").read_text()
     outside_fences = re.sub(r"^```.*?^```", "", markdown, flags=re.DOTALL | re.MULTILINE)
-    assert not re.search(r"(?<!\\)</?(?!u>)\w", outside_fences)  # the writer's own <u> is the only tag
+    assert not re.search(r"(?<!\\)</?(?!(u|sub)>)\w", outside_fences)  # the writer's own tags are the only ones
 
 
 def test_the_page_needs_no_network_and_its_policy_names_its_own_script(run_of):
@@ -200,7 +202,7 @@ TABLE = Table(
     "A | title",
     (Column("Name", "left"), Column("Score")),
     (
-        Row((TableCell("a|b", "a|b"), TableCell("1.00 ± 0.10", 1.0, "best", "†"))),
+        Row((TableCell("a|b", "a|b"), score_cell(Summary(1.0, 0.1, 3), "best", "†"))),
         Row((TableCell("=1+1", "=1+1"), TableCell("0.50", 0.5, "second", detail="n = 1"))),
         Row((TableCell("-x", "-x"), TableCell())),
     ),
@@ -211,17 +213,17 @@ TABLE = Table(
 def test_markdown_escapes_pipes_and_shows_marks():
     lines = write_table(TABLE).splitlines()
     assert lines[0] == "### A \\| title"
-    assert lines[2:5] == ["| Name | Score |", "| :--- | ---: |", "| a\\|b | **1.00 ± 0.10**† |"]
+    assert lines[2:5] == ["| Name | Score |", "| :--- | ---: |", "| a\\|b | **1.00**<sub>±0.10</sub>† |"]
     assert lines[5] == "| =1+1 | <u>0.50</u> (n = 1) |"
     assert "- A note." in lines
 
 
 def test_csv_keeps_numbers_deviations_and_marks_and_disarms_formulas():
     assert table_to_csv(TABLE).splitlines() == [
-        "Name,Score,Score (detail),Score (shown),row",
-        "a|b,1,,1.00 ± 0.10†,ranked",
-        "'=1+1,0.5,n = 1,0.50,ranked",
-        "'-x,,,,ranked",
+        "Name,Score,Score (detail),Score (shown),Score (mark),Score (std),Score (n),row",
+        "a|b,1,,1.00 ± 0.10†,best,0.1,3,ranked",
+        "'=1+1,0.5,n = 1,0.50,second,,,ranked",
+        "'-x,,,,,,,ranked",
     ]
 
 

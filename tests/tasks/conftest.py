@@ -11,9 +11,13 @@ from synthetic_files import (
     write_coco,
     write_daquar,
     write_flickr8k,
+    write_glue,
     write_gqa,
     write_nlvr,
     write_nlvr2,
+    write_ok_vqa,
+    write_snli_ve,
+    write_transfer,
     write_value,
     write_vqav2,
 )
@@ -31,6 +35,10 @@ def synthetic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_nlvr2(data)
     write_gqa(data)
     write_value(data)
+    write_glue(data)
+    write_transfer(data)
+    write_snli_ve(data)
+    write_ok_vqa(data)
     return data
 
 

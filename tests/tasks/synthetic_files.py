@@ -325,3 +325,131 @@ def write_lines(path: Path, records: Iterable[object]) -> None:
     """One record a line."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+GLUE = {  # set: the owners' columns, the label's, the labels, number of examples of train and of dev
+    "CoLA": (("source", "label", "mark", "sentence"), "label", ("0", "1"), 12, 9),
+    "SST-2": (("sentence", "label"), "label", ("0", "1"), 1012, 8),
+    "MRPC": (("Quality", "#1 ID", "#2 ID", "#1 String", "#2 String"), "Quality", ("0", "1"), 12, 8),
+    "QQP": (("id", "qid1", "qid2", "question1", "question2", "is_duplicate"), "is_duplicate", ("0", "1"), 1012, 8),
+    "STS-B": (
+        ("index", "genre", "sentence1", "sentence2", "score"),
+        "score",
+        ("0.000", "2.500", "3.250", "5.000"),
+        12,
+        8,
+    ),
+    "MNLI": (
+        ("index", "genre", "sentence1", "sentence2", "gold_label"),
+        "gold_label",
+        ("entailment", "neutral", "contradiction"),
+        12,
+        9,
+    ),
+    "QNLI": (("index", "question", "sentence", "label"), "label", ("entailment", "not_entailment"), 1012, 8),
+    "RTE": (("index", "sentence1", "sentence2", "label"), "label", ("entailment", "not_entailment"), 12, 9),
+}
+
+
+def glue_rows(name: str, file: str) -> list[list[str]]:
+    """The rows of one of GLUE's files; the text of example 7 of train says so, and its label is the 7th in turn."""
+    columns, column, labels, train, dev = GLUE[name]
+    return [
+        [
+            labels[number % len(labels)]
+            if each == column
+            else f"{number}"
+            if each == "index"
+            else f"It is {each.strip('#')} {number} of {file} ."
+            for each in columns
+        ]
+        for number in range(train if file == "train" else dev)
+    ]
+
+
+def write_ok_vqa(data: Path, splits: dict[str, int] = KARPATHY) -> Path:
+    """The four files of OK-VQA about the photos of `write_coco`: one question a photo; five answers, each twice."""
+    folder = data / "okvqa"
+    for part in ("train2014", "val2014"):
+        photos = [number for number, place, *_ in coco_photos(splits) if place == part]
+        questions = [
+            {"image_id": number, "question": f"What does animal {number % 4} eat? ", "question_id": number * 10 + 5}
+            for number in photos
+        ]
+        annotations = [
+            {
+                "image_id": number,
+                "answer_type": "other",
+                "question_type": "four",
+                "answers": [
+                    {"answer_id": place + 1, "raw_answer": answer, "answer_confidence": "yes", "answer": answer}
+                    for place, answer in enumerate(
+                        [("grass", "hay", "leaves", "fish")[number % 4]] * 6 + ["bread", "nuts"] * 2
+                    )
+                ],
+                "question_id": number * 10 + 5,
+                "confidence": 3,
+            }
+            for number in photos
+        ]
+        write_list(folder / f"OpenEnded_mscoco_{part}_questions.json", "questions", questions)
+        write_list(folder / f"mscoco_{part}_annotations.json", "annotations", annotations)
+    return folder
+
+
+def write_snli_ve(data: Path) -> Path:
+    """Four photos a split, the first of them in a folder of its own; three sentences a photo."""
+    folder = data / "snli_ve"
+    folder.mkdir(parents=True)
+    for place, split in enumerate(("train", "dev", "test")):
+        lines = []
+        for number in range(4):
+            photo = f"{place + 1}00{number}"
+            below = data / "flickr30k" / ("one" if number == 0 else "")
+            below.mkdir(parents=True, exist_ok=True)
+            (below / f"{photo}.jpg").write_bytes(picture("JPEG", COLOURS[number]))
+            for index, label in enumerate(("entailment", "neutral", "contradiction")):
+                pair = {"pairID": f"{photo}.jpg#0r1{label[0]}", "captionID": f"{photo}.jpg#0", "Flickr30K_ID": photo}
+                pair |= {"sentence1": "A dog runs.", "sentence2": f"Dog {index} runs. ", "gold_label": label}
+                lines.append(json.dumps(pair | {"annotator_labels": [label]}))
+        (folder / f"snli_ve_{split}.jsonl").write_text("\n".join(lines[: -1 if place else None]) + "\n")
+    return folder
+
+
+def write_transfer(data: Path) -> None:
+    """CB, BoolQ, IMDB and PAWS in the layout of their owners; the label of example n is the n-th in turn."""
+    for name, fields, labels in (
+        ("CB", ("premise", "hypothesis"), ("entailment", "contradiction", "neutral")),
+        ("BoolQ", ("question", "passage"), (False, True)),
+    ):
+        folder = data / "superglue" / name
+        folder.mkdir(parents=True)
+        for file, count in (("train", 9), ("val", 7)):
+            records = (
+                {**{each: f"{each} {number} of {file} " for each in fields}, "label": labels[number % len(labels)]}
+                | {"idx": number}
+                for number in range(count)
+            )
+            (folder / f"{file}.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    (data / "paws").mkdir()
+    for file in ("train", "dev", "test"):
+        rows = [f"{number + 1}\tA {number} of {file}\tB {number} of {file}\t{number % 2}\n" for number in range(7)]
+        (data / "paws" / f"{file}.tsv").write_text("id\tsentence1\tsentence2\tlabel\n" + "".join(rows))
+    for file in ("train", "test"):
+        for side, stars in (("neg", 2), ("pos", 9)):
+            folder = data / "aclImdb" / file / side
+            folder.mkdir(parents=True)
+            for number in range(11):
+                (folder / f"{number}_{stars}.txt").write_text(f"Film {number}: {stars} of 10, {file}.")
+
+
+def write_glue(data: Path, names: Iterable[str] = tuple(GLUE)) -> Path:
+    """The owners' files of these sets; MRPC's begin with a byte-order mark and CoLA's have no header."""
+    for name in names:
+        folder = data / "glue" / name
+        folder.mkdir(parents=True)
+        for file in ("train", "dev_matched", "dev_mismatched") if name == "MNLI" else ("train", "dev"):
+            rows = glue_rows(name, file) if name == "CoLA" else [list(GLUE[name][0]), *glue_rows(name, file)]
+            mark = "\ufeff" if name == "MRPC" else ""
+            (folder / f"{file}.tsv").write_text(mark + "".join("\t".join(row) + "\n" for row in rows))
+    return data / "glue"

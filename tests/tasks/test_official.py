@@ -202,7 +202,7 @@ RTE = "index\tsentence1\tsentence2\tlabel\n0\ta\tb\tentailment\n"
             "glue/rte",
             "index\tsentence\n0\ta\n",
             "",
-            "references: has no column label; expected GLUE's file with labels",
+            "references: has no column label; expected a file in GLUE's format with labels",
         ),
         ("glue/rte", RTE + "1\ta\tb\t0\n", "", "references: record 2: has the label '0'; expected .*not_entailment"),
         ("glue/rte", RTE + "1\ta\tb\n", "", "references: record 2: has the label ''"),

@@ -80,8 +80,29 @@ def test_on_meta_has_shapes_but_no_numbers():
     assert {parameter.device.type for parameter in model.parameters()} == {"meta"}
     assert model.lm.get_input_embeddings().weight.shape == (50465, 768)
     assert model.visual.feature[0].in_features == 2048
-    with pytest.raises(UserError, match="serves no text suites; it serves: image-text, video-text"):
-        backbones.on_meta(backbones.get("bart-base"), "text")
+    with pytest.raises(UserError, match="serves no audio suites; it serves: image-text, video-text, text"):
+        backbones.on_meta(backbones.get("bart-base"), "audio")
+
+
+def test_for_text_alone_the_language_model_is_as_it_was_published(checkpoint, embedded):
+    of_hub = backbones.load(HUB, feature_width=0, weights=checkpoint.parent)
+    published = load_file(checkpoint / "model.safetensors")
+    assert torch.equal(of_hub.model.lm.get_input_embeddings().weight, published["model.shared.weight"])
+    assert len(of_hub.tokenizer) == len(WORDS)
+    spec, written = embedded
+    own = backbones.load(spec, feature_width=0).model
+    assert all(torch.equal(tensor, written.state_dict()[name]) for name, tensor in own.state_dict().items())
+    for model in (of_hub.model, own, backbones.on_meta(HUB, "text")):
+        assert not list(model.visual.parameters()) and not model.sees_images
+        assert model.random_rows == 0
+
+
+def test_text_alone_is_encoded_as_by_the_language_model_itself(checkpoint):
+    model = backbones.load(HUB, feature_width=0, weights=checkpoint.parent).model
+    ids, mask = torch.tensor([[0, 4, 5, 2], [0, 5, 2, 1]]), torch.tensor([[1, 1, 1, 1], [1, 1, 1, 0]])
+    labels = torch.tensor([[4, 2], [5, 2]])
+    ours = model(ids, mask, torch.zeros(2, 0, 0, 0), labels)
+    torch.testing.assert_close(ours, model.lm(input_ids=ids, attention_mask=mask, labels=labels).logits)
 
 
 def test_a_hub_backbone_gains_the_tokens_of_vl_bart(checkpoint):

@@ -150,6 +150,14 @@ def test_a_table_that_is_larger_than_the_vocabulary_loses_rows_without_tokens(tm
     assert loaded.random_rows == 0
 
 
+def test_for_text_alone_rows_without_tokens_stay(published):
+    folder, _ = published
+    loaded = backbones.load(SPEC, feature_width=0, weights=folder.parent).model
+    table = load_file(folder / "model.safetensors")["shared.weight"]
+    assert torch.equal(loaded.lm.get_input_embeddings().weight, table)
+    assert backbones.on_meta(SPEC, "text").lm.get_input_embeddings().weight.shape == (32128, 768)
+
+
 def test_the_built_in_shape_is_that_of_vl_t5():
     model = backbones.on_meta(SPEC, "image-text")
     assert model.lm.get_input_embeddings().weight.shape == (32200, 768)

@@ -1,37 +1,21 @@
-"""Statistics over seeds and examples: mean and deviation, tests of a difference, and their correction for many."""
+"""Tests of a difference, their correction for many, and how large a difference must be to be found."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import ttest_ind_from_stats
+from scipy.optimize import brentq
+from scipy.stats import nct, t, ttest_ind_from_stats
+
+from reports.statistics.summary import Summary
+
+ALPHA = 0.05
+POWER = 0.8
 
 _CHUNK = 5_000_000  # signs drawn at once
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Mean of n values, and s = sqrt(Σ (x − mean)² / (n − 1)), which needs two values at least."""
-
-    mean: float
-    std: float | None
-    n: int
-
-
-def summarise(values: Iterable[float | None]) -> Summary | None:
-    """Summarise the values that are there (None and NaN are not); None when there is none at all."""
-    present = [float(value) for value in values if value is not None and not math.isnan(value)]
-    if not present:
-        return None
-    n = len(present)
-    mean = math.fsum(present) / n
-    if n == 1:
-        return Summary(mean, None, 1)
-    return Summary(mean, math.sqrt(math.fsum((value - mean) ** 2 for value in present) / (n - 1)), n)
 
 
 def welch(one: Summary, other: Summary) -> float | None:
@@ -72,3 +56,29 @@ def holm(values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(values) - rank) * values[index]))
         adjusted[index] = largest
     return adjusted
+
+
+def detectable_difference(std: float, n: int, alpha: float = ALPHA, power: float = POWER) -> float:
+    """Return the smallest true difference of two means over n seeds each that a two-sided t-test finds with that power.
+
+    Solves P(T > t(1 − alpha/2, 2n − 2)) = power, where T is t-distributed with non-centrality d / (std sqrt(2 / n));
+    that T falls below the other bound is less likely than one in 10,000.
+
+    Args:
+        std: the deviation over seeds that both have, in the unit of the result.
+        n: seeds of each, two at least.
+        alpha: level of the test.
+        power: share of experiments in which the difference is to be found.
+    """
+    freedom, error = 2 * n - 2, std * math.sqrt(2 / n)
+    critical = float(t.isf(alpha / 2, freedom))
+
+    def missing(shift: float) -> float:
+        return float(nct.sf(critical, freedom, shift)) - power
+
+    return error * float(brentq(missing, 0, 2 * critical + 1))
+
+
+def noise_limit(std: float) -> float:
+    """Return what two runs of the same cell differ by at most, 19 times in 20: 1.96 sqrt(2) s (ISO 5725: limit r)."""
+    return 1.96 * math.sqrt(2) * std

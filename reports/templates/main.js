@@ -1,0 +1,1 @@
+if (location.hash.includes("=") && state.get("at")) show(state.get("at"));
