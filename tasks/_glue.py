@@ -10,7 +10,7 @@ import numpy as np
 
 from tasks._files import read_parquet
 from tasks._glue_files import SETS, GlueSet
-from tasks._text import Labelled, Part, TextTask, halved
+from tasks._text import Labelled, Share, TextTask, halved
 from tasks.base import DataError, Example, Metric, Role, Scored
 
 HELD_OUT = 1000
@@ -18,17 +18,17 @@ HELD_OUT = 1000
 HALVED = halved("dev")
 """Of sets with fewer than 10,000 training examples."""
 
-KEPT_APART: Mapping[Role, Part] = {
-    "train": Part(f"train without {HELD_OUT:,}", "train", lambda _: slice(HELD_OUT, None)),
-    "select": Part(f"{HELD_OUT:,} of train", "train", lambda _: slice(HELD_OUT)),
-    "report": Part("dev", "dev"),
+KEPT_APART: Mapping[Role, Share] = {
+    "train": Share(f"train without {HELD_OUT:,}", "train", lambda _: slice(HELD_OUT, None)),
+    "select": Share(f"{HELD_OUT:,} of train", "train", lambda _: slice(HELD_OUT)),
+    "report": Share("dev", "dev"),
 }
 """Of larger ones."""
 
-MATCHED: Mapping[Role, Part] = {
-    "train": Part("train", "train"),
-    "select": Part("dev mismatched", "dev_mismatched"),
-    "report": Part("dev matched", "dev_matched"),
+MATCHED: Mapping[Role, Share] = {
+    "train": Share("train", "train"),
+    "select": Share("dev mismatched", "dev_mismatched"),
+    "report": Share("dev matched", "dev_matched"),
 }
 """Of MNLI."""
 
@@ -57,7 +57,7 @@ class GlueTask(TextTask):
 
     def files(self) -> tuple[Path, ...]:
         """The owners' files; the hub's copies where they are all there and the owners' are not."""
-        names = dict.fromkeys(part.file for part in self.parts.values())
+        names = dict.fromkeys(share.file for share in self.shares.values())
         own = tuple(self.folder / self.title / f"{name}.tsv" for name in names)
         copies = tuple(self._copy(name) for name in names)
         return copies if _whole(copies) and not _whole(own) else own

@@ -30,7 +30,7 @@ def shuffled(count: int, seed: int = SEED) -> list[int]:
     return order
 
 
-class Part(NamedTuple):
+class Share(NamedTuple):
     """What plays a role: a file, or of its `shuffled` examples some."""
 
     title: str
@@ -60,12 +60,12 @@ class NoImages(ImageSet):
         raise DataError(f"no image {image_id!r}: this is a task of text")
 
 
-def halved(file: str) -> Mapping[Role, Part]:
+def halved(file: str) -> Mapping[Role, Share]:
     """The rule for sets of which one published file must both select and report: each half of its examples does one."""
     return {
-        "train": Part("train", "train"),
-        "select": Part(f"first half of {file}, shuffled", file, lambda count: slice(count // 2)),
-        "report": Part(f"second half of {file}, shuffled", file, lambda count: slice(count // 2, None)),
+        "train": Share("train", "train"),
+        "select": Share(f"first half of {file}, shuffled", file, lambda count: slice(count // 2)),
+        "report": Share(f"second half of {file}, shuffled", file, lambda count: slice(count // 2, None)),
     }
 
 
@@ -85,7 +85,7 @@ class TextTask(FolderTask):
     licence: ClassVar[str]
     bibtex: ClassVar[str]
     form: ClassVar[str]  # the input, with {} for each text
-    parts: ClassVar[Mapping[Role, Part]]
+    shares: ClassVar[Mapping[Role, Share]]
 
     @property
     def metric(self) -> Metric:
@@ -100,7 +100,7 @@ class TextTask(FolderTask):
             summary=self.summary,
             source=f"{self.citation}; {self.origin}",
             licence=self.licence,
-            splits={role: part.title for role, part in self.parts.items()},
+            splits={role: share.title for role, share in self.shares.items()},
             metric=self.metric,
             cluster="first text",
             bibtex=self.bibtex,
@@ -108,10 +108,10 @@ class TextTask(FolderTask):
 
     def read(self, role: Role) -> Iterable[Example]:
         """One example per line or record, in the order of the file or of the draw."""
-        part = self.parts[role]
-        found = list(self.labelled(part.file))
-        if part.cut is not None:
-            found = [found[place] for place in shuffled(len(found))[part.cut(len(found))]]
+        share = self.shares[role]
+        found = list(self.labelled(share.file))
+        if share.cut is not None:
+            found = [found[place] for place in shuffled(len(found))[share.cut(len(found))]]
         for name, texts, target in found:
             yield Example(
                 id=name,
@@ -125,7 +125,7 @@ class TextTask(FolderTask):
 
     @abstractmethod
     def labelled(self, file: str) -> Iterable[Labelled]:
-        """Read a file of `parts`.
+        """Read a file of `shares`.
 
         Raises:
             DataError: it is missing or broken.

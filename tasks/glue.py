@@ -31,7 +31,7 @@ class Cola(GlueTask):
     citation = "Warstadt, Singh and Bowman 2019"
     bibtex = "warstadt2019cola"
     licence = "for research; the sentences are quoted from publications in linguistics"
-    parts = HALVED
+    shares = HALVED
     form = "sentence: {}"
     columns = copied = ("sentence",)
 
@@ -46,7 +46,7 @@ class Sst2(GlueTask):
     citation = "Socher, Perelygin, Wu, Chuang, Manning, Ng and Potts 2013"
     bibtex = "socher2013sst"
     licence = "for research; none is stated"
-    parts = KEPT_APART
+    shares = KEPT_APART
     form = "sentence: {}"
     columns = copied = ("sentence",)
 
@@ -61,7 +61,7 @@ class Mrpc(GlueTask):
     citation = "Dolan and Brockett 2005"
     bibtex = "dolan2005mrpc"
     licence = "Microsoft's licence for research"
-    parts = HALVED
+    shares = HALVED
     form = PAIR
     columns = ("#1 String", "#2 String")
     copied = ("sentence1", "sentence2")
@@ -77,7 +77,7 @@ class Qqp(GlueTask):
     citation = "Iyer, Dandekar and Csernai 2017"
     bibtex = "iyer2017qqp"
     licence = "Quora's terms, not for commerce"
-    parts = KEPT_APART
+    shares = KEPT_APART
     form = "question1: {} question2: {}"
     columns = copied = ("question1", "question2")
 
@@ -93,7 +93,7 @@ class Stsb(GlueTask):
     citation = "Cer, Diab, Agirre, Lopez-Gazpio and Specia 2017"
     bibtex = "cer2017stsb"
     licence = "differs by source, see the LICENSE.txt of its folder"
-    parts = HALVED
+    shares = HALVED
     form = PAIR
     columns = copied = ("sentence1", "sentence2")
 
@@ -108,7 +108,7 @@ class Mnli(GlueTask):
     citation = "Williams, Nangia and Bowman 2018"
     bibtex = "williams2018mnli"
     licence = "that of the Open American National Corpus, and others by genre"
-    parts = MATCHED
+    shares = MATCHED
     form = "premise: {} hypothesis {}"
     columns = ("sentence1", "sentence2")
     copied = ("premise", "hypothesis")
@@ -124,7 +124,7 @@ class Qnli(GlueTask):
     citation = "Rajpurkar, Zhang, Lopyrev and Liang 2016"
     bibtex = "rajpurkar2016squad"
     licence = "CC BY-SA 4.0"
-    parts = KEPT_APART
+    shares = KEPT_APART
     form = "question: {} sentence: {}"
     columns = copied = ("question", "sentence")
 
@@ -139,6 +139,6 @@ class Rte(GlueTask):
     citation = "Dagan, Glickman and Magnini 2005, and the challenges after it"
     bibtex = "dagan2005rte"
     licence = "for research; none is stated"
-    parts = HALVED
+    shares = HALVED
     form = PAIR
     columns = copied = ("sentence1", "sentence2")

@@ -31,7 +31,7 @@ class Imdb(TextTask):
     citation = "Maas, Daly, Pham, Huang, Ng and Potts 2011"
     bibtex = "maas2011imdb"
     licence = "for research; the reviews belong to their authors"
-    parts = halved("test")
+    shares = halved("test")
     form = "{}"
 
     def absent(self) -> list[str]:

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from tasks._glue_files import GlueSet
-from tasks._text import Labelled, Part, TextTask
+from tasks._text import Labelled, Share, TextTask
 from tasks.base import Role
 
 FILES = GlueSet("label", ("0", "1"))
-PARTS: Mapping[Role, Part] = {
-    "train": Part("train", "train"),
-    "select": Part("dev", "dev"),
-    "report": Part("test", "test"),
+SHARES: Mapping[Role, Share] = {
+    "train": Share("train", "train"),
+    "select": Share("dev", "dev"),
+    "report": Share("test", "test"),
 }
 
 
@@ -33,7 +33,7 @@ class Paws(TextTask):
     citation = "Zhang, Baldridge and He 2019"
     bibtex = "zhang2019paws"
     licence = "free for any use, Google asks to be named; the sentences are Wikipedia's"
-    parts = PARTS
+    shares = SHARES
     form = "sentence1: {} sentence2: {}"
 
     def labelled(self, file: str) -> Iterable[Labelled]:

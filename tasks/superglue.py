@@ -28,7 +28,7 @@ class Cb(TextTask):
     citation = "de Marneffe, Simons and Tonhauser 2019"
     bibtex = "demarneffe2019cb"
     licence = "for research; none is stated"
-    parts = halved("val")
+    shares = halved("val")
     form = "premise: {} hypothesis: {}"
     labels = ("entailment", "contradiction", "neutral")
 
@@ -55,7 +55,7 @@ class BoolQ(TextTask):
     citation = "Clark, Lee, Chang, Kwiatkowski, Collins and Toutanova 2019"
     bibtex = "clark2019boolq"
     licence = "CC BY-SA 3.0"
-    parts = halved("val")
+    shares = halved("val")
     form = "question: {} passage: {}"
 
     def labelled(self, file: str) -> Iterable[Labelled]:
