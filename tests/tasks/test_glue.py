@@ -101,7 +101,7 @@ def write_copy(data, kind):
     columns, column, labels, *_ = GLUE[kind.title]
     folder = data / kind.name
     folder.mkdir(parents=True)
-    for file in {part.file for part in kind.parts.values()}:
+    for file in {share.file for share in kind.shares.values()}:
         table = pd.DataFrame(glue_rows(kind.title, file), columns=columns)
         texts = dict(zip(kind.copied, (table[name] for name in kind.columns), strict=True))
         numbers = table[column].astype("float32") if kind is Stsb else table[column].map(labels.index)
