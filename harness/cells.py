@@ -27,6 +27,7 @@ class Settings(BaseModel):
     selection: Literal["last", "best"] = "last"  # last epoch (the papers' rule), or best on the selection split
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: bfloat16 on CUDA, else float32
     task_prefixes: Literal[True, False, "published"] = True  # published: with the papers' misspelling of GQA's
+    image_encoder: Literal["frozen", "tuned"] = "frozen"  # tuned: it trains beside what the method trains
     control: Literal["none", Control] = "none"
     score_on: Literal["report", "select"] = "report"  # the split that is scored; learning rates are tuned on select
     limit: int | None = Field(None, ge=1)  # examples per task and role; scores become "not comparable"

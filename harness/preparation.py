@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from harness import parameters
 from harness.backbones import registry
 from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import BackboneSpec
-from harness.backbones.vision import ImageEncoder, load_encoder
+from harness.backbones.vision import load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.data import TaskData
 from harness.errors import Incompatible, Unavailable, UserError
-from harness.features import Features, features
+from harness.features import Encoder, Features, features
 from harness.options import Options
 from harness.store import Progress, Store
 from harness.texts import Shown, TextStore
@@ -67,10 +68,17 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
     encoder = load_encoder(spec.encoder, options.weights).to(device)
     _compare(cell, "encoder", encoder.fingerprint, f"the weights of image encoder {encoder.name}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
-    bench = _build(cell, options, spec, method, encoder.width, device)
+    model, tokenizer = _load(cell, options, spec, encoder.width)
+    images: Encoder = encoder
+    if cell.settings.image_encoder == "tuned":
+        if cell.kind != "image-text":
+            raise Incompatible(f"image_encoder: tuned reads single images, and {cell.suite} is {cell.kind}")
+        images, trainable = encoder.trainable()
+        model.train_encoder(trainable)
+    bench = _attach(cell, method, model, tokenizer, device)
     counts = parameters.count(method, spec, cell.kind, cell.tasks, loaded=bench.model)
     store = Store(options.cache)
-    reader = _Reader(cell, store, encoder, bench, progress)
+    reader = _Reader(cell, store, images, bench, progress)
     splits: dict[Role, list[TaskData]] = {}
     settings = cell.settings
     roles: tuple[Role, ...] = ("train", settings.score_on)
@@ -87,28 +95,31 @@ def _compare(cell: Cell, name: str, fingerprint: str, thing: str) -> None:
         raise UserError(f"{thing} changed since the run was planned; run the same command again")
 
 
-def _build(
-    cell: Cell,
-    options: Options,
-    spec: BackboneSpec,
-    method: Method,
-    feature_width: int,
-    device: torch.device,
-) -> Workbench:
-    dtype = find_dtype(cell.settings.precision, device)
+def _load(
+    cell: Cell, options: Options, spec: BackboneSpec, feature_width: int
+) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
     seed_everything(cell.seed)
     loaded = registry.load(spec, feature_width, options.weights)
     _compare(cell, "backbone", loaded.fingerprint, f"the weights of {cell.backbone}")
     if cell.settings.control == "random-backbone":
         _forget(loaded.model)
+    return loaded.model, loaded.tokenizer
+
+
+def _attach(
+    cell: Cell, method: Method, model: JointBackbone, tokenizer: PreTrainedTokenizerFast, device: torch.device
+) -> Workbench:
+    dtype = find_dtype(cell.settings.precision, device)
     if device.type == "cpu":
-        loaded.model.lm.set_attn_implementation(attention())
+        for part in model.modules():
+            if isinstance(part, PreTrainedModel):
+                part.set_attn_implementation(attention())
     context = TaskContext(cell.tasks)
     try:
-        method.attach(loaded.model, context)
+        method.attach(model, context)
     except ValueError as error:
         raise Incompatible(f"{cell.method} cannot serve {cell.backbone}: {error}") from error
-    return Workbench(loaded.model.to(device), loaded.tokenizer, method, context, device, dtype)
+    return Workbench(model.to(device), tokenizer, method, context, device, dtype)
 
 
 def _forget(model: JointBackbone) -> None:
@@ -125,7 +136,7 @@ def _prefix(task: Task, settings: Settings) -> str:
 class _Reader:
     """Opens the data of tasks; image sets that several of them share are opened once."""
 
-    def __init__(self, cell: Cell, store: Store, encoder: ImageEncoder, bench: Workbench, progress: Progress) -> None:
+    def __init__(self, cell: Cell, store: Store, encoder: Encoder, bench: Workbench, progress: Progress) -> None:
         self.cell = cell
         self.store = store
         self.encoder = encoder

@@ -53,6 +53,7 @@ CELLS: dict[str, str] = IDENTITY | {
     "language_model_parameters": "Int64",
     "token_rows_parameters": "Int64",
     "visual_embedding_parameters": "Int64",
+    "image_encoder_parameters": "Int64",  # 0 where it is frozen
     "total_parameters": "Int64",
     "updated_percent": "Float64",  # 100 × trained / total
     "updated_percent_of_language_model": "Float64",

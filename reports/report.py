@@ -32,7 +32,8 @@ _NAMES = {
 GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Updated params (%)",
-        "100 × trained / (language model + visual embedding + added modules); the image encoder is left out. "
+        "100 × trained / (language model + visual embedding + added modules); the image encoder is left out, unless "
+        "it trains: then it counts on both sides. "
         "The other denominator, the language model alone, stands in the table of parameters.",
     ),
     ("Trained, stored", "Numbers that receive gradients; numbers that must be saved for one suite of tasks."),
