@@ -34,6 +34,9 @@ class Settings(BaseModel):
     measure: bool = True  # take throughput and memory
 
 
+WORDS = {"overrides", "studies", "ranked"}  # of a cell: how reports speak of it, without a part in its key
+
+
 class Cell(BaseModel):
     """Everything that can change a number, with defaults written out."""
 
@@ -46,6 +49,8 @@ class Cell(BaseModel):
     method: str
     parameters: dict[str, Any]  # every hyper-parameter of the method
     overrides: dict[str, Any] = {}  # those that the grid set, for labels
+    studies: tuple[str, ...] = ()  # of the grid, whose tables show it
+    ranked: bool = True  # whether it stands on the leaderboard
     seed: int
     settings: Settings
     versions: dict[str, str] = {}  # of the method, each task and each metric
@@ -54,7 +59,7 @@ class Cell(BaseModel):
     @property
     def key(self) -> str:
         """Digest of the resolved configuration."""
-        plain = self.model_dump(mode="json", exclude={"overrides"})
+        plain = self.model_dump(mode="json", exclude=WORDS)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

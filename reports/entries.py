@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
@@ -73,6 +73,12 @@ class Entry:
         return [cell for cell in self.cells if cell["state"] == "done"]
 
     @property
+    def seeds(self) -> int:
+        """Number of seeds of which all cells finished: one cell of each, but in a study a cell for every task."""
+        left = {cell["seed"] for cell in self.cells if cell["state"] != "done"}
+        return len({cell["seed"] for cell in self.done} - left)
+
+    @property
     def updated_percent(self) -> float | None:
         """Updated params (%), the same for all seeds; known as soon as the method is attached."""
         return next((float(value) for cell in self.cells if present(value := cell["updated_percent"])), None)
@@ -128,38 +134,55 @@ class Group:
 
 
 def groups(run: Run) -> list[Group]:
-    """One group per suite × backbone × scored split in which at least one cell was scored."""
-    done = run.scores[run.scores["state"] == "done"]
+    """One group per suite × backbone × scored split in which at least one cell was scored; of the ranked cells."""
+    done = run.scores[(run.scores["state"] == "done") & run.scores["ranked"]]
     place = ["suite", "backbone", "scored_on"]
-    cells = dict(list(run.cells.groupby(place, sort=True)))
+    cells = dict(list(run.cells[run.cells["ranked"]].groupby(place, sort=True)))
     scores = dict(list(done.groupby(place, sort=True)))
     return [_group(place, cells[place], scores[place]) for place in scores]
 
 
 def _group(place: Any, cells: pd.DataFrame, scores: pd.DataFrame) -> Group:
-    score_rows: list[dict[str, Any]] = records(scores)
-    by_key: dict[str, list[dict[str, Any]]] = {}
-    for row in score_rows:
-        by_key.setdefault(row["key"], []).append(row)
-    tasks = _tasks(cells, score_rows)
     configurations: dict[str, list[dict[str, Any]]] = {}
     for cell in records(cells):
         configurations.setdefault(cell["label"], []).append(cell)
-    suite, backbone, scored_on = place
+    group = make_group(place, configurations, records(scores))
+    return replace(group, entries=tuple(sorted(group.entries, key=_order)))
+
+
+def make_group(
+    place: tuple[str, str, str],
+    configurations: Mapping[str, list[dict[str, Any]]],
+    scores: Sequence[dict[str, Any]],
+) -> Group:
+    """Summarise the cells of each label with their scores; entries in the order of the labels.
+
+    ``place`` is a suite, a backbone and the split that was scored. Entries without any result are left out.
+    """
+    by_key: dict[str, list[dict[str, Any]]] = {}
+    for row in scores:
+        by_key.setdefault(row["key"], []).append(row)
+    cells = [cell for members in configurations.values() for cell in members]
+    listed = [name for cell in cells if present(cell["tasks"]) for name in cell["tasks"].split()]
+    tasks = _tasks(listed, scores)
     metrics = {task.metric for task in tasks}
-    averaged = tuple(t for t in tasks if not suite.startswith(EMBEDDED) or decides(t.metric, metrics))
+    averaged = tuple(t for t in tasks if not place[0].startswith(EMBEDDED) or decides(t.metric, metrics))
     aside = {task.name for task in tasks} - {task.name for task in averaged}
-    entries = [_entry(members, by_key, tasks, aside) for members in configurations.values()]
-    shown = sorted((entry for entry in entries if entry.done or entry.failure), key=_order)
-    return Group(suite, backbone, scored_on, tasks, averaged, tuple(shown), _floors(score_rows, tasks))
+
+    def summary(label: str, members: list[dict[str, Any]]) -> Entry:
+        entry = _entry(label, members, by_key, tasks)
+        return replace(entry, average=_average(entry.done, by_key, set(listed) - aside, aside))
+
+    entries = [summary(label, members) for label, members in configurations.items()]
+    shown = tuple(entry for entry in entries if entry.done or entry.failure)
+    return Group(*place, tasks, averaged, shown, _floors(scores, tasks))
 
 
-def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskColumn, ...]:
+def _tasks(listed: Sequence[str], scores: Sequence[dict[str, Any]]) -> tuple[TaskColumn, ...]:
     """The tasks in the suite's order, with those that nothing scored left out."""
     first: dict[str, dict[str, Any]] = {}
     for row in scores:
         first.setdefault(row["task"], row)
-    listed = [name for text in cells["tasks"].dropna().unique() for name in text.split()]
     names = list(dict.fromkeys([*listed, *first]))
     return tuple(
         TaskColumn(
@@ -178,15 +201,16 @@ def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskC
 
 
 def _entry(
+    label: str,
     cells: list[dict[str, Any]],
     by_key: dict[str, list[dict[str, Any]]],
     tasks: Sequence[TaskColumn],
-    aside: Collection[str],
 ) -> Entry:
     done = [cell for cell in cells if cell["state"] == "done"]
     # A seed that finished replaces what is left of an earlier, unfinished trial of it.
-    finished = {cell["seed"] for cell in done}
-    cells = done + [cell for cell in cells if cell["state"] != "done" and cell["seed"] not in finished]
+    finished = {(cell["suite"], cell["seed"]) for cell in done}
+    left = [cell for cell in cells if cell["state"] != "done"]
+    cells = done + [cell for cell in left if (cell["suite"], cell["seed"]) not in finished]
     first = cells[0]
     rows = [(cell, row) for cell in done for row in by_key.get(cell["key"], [])]
     scores = {}
@@ -199,7 +223,7 @@ def _entry(
     reference = first["method"] in REFERENCES or first["control"] != "none"
     return Entry(
         configuration=first["configuration"],
-        label=first["label"],
+        label=label,
         title=first["method_title"] if present(first["method_title"]) else "",
         paper=first["method_paper"] if present(first["method_paper"]) else "",
         kind="reference" if reference else "ranked",
@@ -207,7 +231,7 @@ def _entry(
         control=first["control"],
         cells=cells,
         scores=scores,
-        average=_average(done, by_key, first, aside),
+        average=None,
     )
 
 
@@ -223,16 +247,18 @@ def _doubts(cell: dict[str, Any], row: dict[str, Any]) -> list[str]:
 
 
 def _average(
-    done: list[dict[str, Any]],
-    by_key: dict[str, list[dict[str, Any]]],
-    first: dict[str, Any],
-    aside: Collection[str],
+    done: list[dict[str, Any]], by_key: dict[str, list[dict[str, Any]]], wanted: Collection[str], aside: Collection[str]
 ) -> Summary | None:
-    """Mean over seeds of the plain mean over the suite's tasks but those ``aside``; a hole in them is a hole here."""
-    wanted = (set(first["tasks"].split()) if present(first["tasks"]) else set()) - set(aside)
-    averages = []
+    """Mean over seeds of the plain mean over the tasks ``wanted``; a hole in them is a hole here.
+
+    Where no cell says what its tasks are, all that it has scores of are wanted, but those ``aside``.
+    """
+    of_seed: dict[Any, list[dict[str, Any]]] = {}
     for cell in done:
-        rows = [row for row in by_key.get(cell["key"], []) if row["task"] not in aside]
+        of_seed.setdefault(cell["seed"], []).extend(by_key.get(cell["key"], []))
+    averages = []
+    for scores in of_seed.values():
+        rows = [row for row in scores if row["task"] not in aside]
         there = [row for row in rows if present(row["value"]) and row["higher_is_better"]]
         if not there or {row["task"] for row in there} != (wanted or {row["task"] for row in rows}):
             return None

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports.report import GLOSSARY, Report
+from reports.studies import TITLE as STUDIES
 from reports.trust import TITLE as TRUST
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -35,6 +36,7 @@ def write_html(report: Report, cells_at: str = "..") -> str:
     return environment.get_template("index.html").render(
         report=report,
         glossary=GLOSSARY,
+        studies_title=STUDIES,
         trust_title=TRUST,
         style=Markup(style),
         script=Markup(script),

@@ -7,6 +7,9 @@ projection, § is not above the highest floor of its task, ≈ is level with the
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
 from reports.averages import CAPTIONS
 from reports.entries import EMBEDDED, Entry, Group, TaskColumn, TaskScore
 from reports.formats import HOLE, decimal, plain, spread
@@ -25,15 +28,25 @@ EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes
 
 def leaderboard(group: Group, run: Run) -> Table:
     """Write the entries of a group of a run as a table: method, updated %, learning rate, tasks, average, n."""
-    several = len(group.averaged) > 1
     # Learning rates compete within a method; no row of theirs is a result that could be best.
     ranked = group.scored_on == "report"
     competing = _competing(group) if ranked else {}
     marks = _marks(competing)
     level = level_with_best(run, group, competing)
     worse = _not_better_than_projection(group) if ranked else set()
-    rows = [_row(entry, group, several, marks, level, entry.label in worse) for entry in group.entries]
-    rows += [_floor_row(name, values, group, several) for name, values in group.floors.items()]
+    rows = [entry_row(entry, group, marks, level, entry.label in worse) for entry in group.entries]
+    rows += floor_rows(group)
+    return Table(
+        f"leaderboard-{group.name}",
+        group.title,
+        score_columns(group),
+        tuple(rows),
+        tuple(_notes(group, bool(worse), bool(level))),
+    )
+
+
+def score_columns(group: Group) -> tuple[Column, ...]:
+    """The columns of `entry_row` and `floor_rows`; there is an average where it is over several tasks."""
     columns = [
         Column("Method", "left"),
         Column(
@@ -43,16 +56,9 @@ def leaderboard(group: Group, run: Run) -> Table:
         RATE,
         *(Column(task.title, tooltip=f"{task.metric_title} on {task.split}, × {task.scale:g}") for task in group.tasks),
     ]
-    if several:
+    if len(group.averaged) > 1:
         columns.append(Column("Average", tooltip=f"plain mean over {_averaged(group)}"))
-    columns.append(Column("n", tooltip="seeds"))
-    return Table(
-        f"leaderboard-{group.name}",
-        group.title,
-        tuple(columns),
-        tuple(rows),
-        tuple(_notes(group, bool(worse), bool(level))),
-    )
+    return (*columns, Column("n", tooltip="seeds"))
 
 
 def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
@@ -70,14 +76,14 @@ def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
     )
 
 
-def _row(
+def entry_row(
     entry: Entry,
     group: Group,
-    several: bool,
-    marks: dict[tuple[str, str], Mark],
-    level: set[tuple[str, str]],
-    worse: bool,
+    marks: Mapping[tuple[str, str], Mark] = MappingProxyType({}),
+    level: Collection[tuple[str, str]] = (),
+    worse: bool = False,
 ) -> Row:
+    """The row of an entry, with a cell for each of `score_columns`; marks and levels by label and task."""
     cells = [entry_cell(entry, NOT_BETTER if worse else "")]
     cells += [TableCell(decimal(entry.updated_percent), entry.updated_percent), rate_cell(entry)]
     for task in group.tasks:
@@ -88,13 +94,13 @@ def _row(
         symbols = (UNCOMPARABLE if score.doubts else "") + (AT_FLOOR if _at_floor(score, task, group) else "")
         symbols += LEVEL if (entry.label, task.name) in level else ""
         mark = marks.get((entry.label, task.name))
-        fewer = f"n = {score.summary.n}" if score.summary.n < len(entry.done) else ""
+        fewer = f"n = {score.summary.n}" if score.summary.n < entry.seeds else ""
         cells.append(_score_cell(score.summary, mark, symbols, "; ".join(score.doubts), fewer))
-    if several:
+    if len(group.averaged) > 1:
         symbols = UNCOMPARABLE if entry.average and _doubtful(entry, group) else ""
         symbols += LEVEL if (entry.label, "") in level else ""
         cells.append(_score_cell(entry.average, marks.get((entry.label, "")), symbols))
-    done, planned = len(entry.done), len(entry.cells)
+    done, planned = entry.seeds, len({cell["seed"] for cell in entry.cells})
     seeds = f"{done}" if done == planned else f"{done} of {planned}"
     cells.append(TableCell(seeds, done))
     return Row(tuple(cells), entry.kind)
@@ -113,10 +119,15 @@ def _score_cell(
     return TableCell(spread(summary), summary.mean, mark, symbols, detail, tooltip=tooltip)
 
 
-def _floor_row(name: str, values: dict[str, float], group: Group, several: bool) -> Row:
+def floor_rows(group: Group) -> list[Row]:
+    """The rows of what answers without a model score."""
+    return [_floor_row(name, values, group) for name, values in group.floors.items()]
+
+
+def _floor_row(name: str, values: dict[str, float], group: Group) -> Row:
     cells = [TableCell(f"{name} answer" if name == "majority" else name, name), TableCell(), TableCell()]
     cells += [TableCell(decimal(values.get(task.name)), values.get(task.name)) for task in group.tasks]
-    if several:
+    if len(group.averaged) > 1:
         counted = [values[task.name] for task in group.averaged if task.name in values]
         mean = sum(counted) / len(counted) if len(counted) == len(group.averaged) else None
         cells.append(TableCell(decimal(mean), mean))
@@ -192,17 +203,28 @@ def _notes(group: Group, worse: bool, level: bool) -> list[str]:
     else:
         text = "Best ranked value above the floor in bold, second underlined; reference rows and floors are not ranked."
         notes.append(text)
-    seeds = [len(entry.done) for entry in group.entries if entry.done]
-    if max(seeds) == 1:
-        notes.append("One seed: what another seed would change is not known.")
-    else:
-        notes.append("Mean ± sample standard deviation (n − 1) over n seeds.")
+    notes.append(seeds_note(group))
     if level:
         notes.append(
             f"{LEVEL} Level with the best ranked row of its column: not separated from it at 5 % by both a paired "
             "permutation test over the examples, clustered by image, and, with two seeds or more, Welch's test over "
             "seeds, with Holm's correction over the rows."
         )
+    if worse:
+        notes.append(f"{NOT_BETTER} Does not beat training the visual projection alone.")
+    return notes + score_notes(group)
+
+
+def seeds_note(group: Group) -> str:
+    """What a group says about how far another seed would change it."""
+    if max(entry.seeds for entry in group.entries) < 2:
+        return "One seed: what another seed would change is not known."
+    return "Mean ± sample standard deviation (n − 1) over n seeds."
+
+
+def score_notes(group: Group) -> list[str]:
+    """What the scores of a group, their averages and their symbols mean."""
+    notes = []
     if len(group.averaged) > 1:
         metrics = list(dict.fromkeys(task.metric_title for task in group.averaged))
         mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1
@@ -213,8 +235,6 @@ def _notes(group: Group, worse: bool, level: bool) -> list[str]:
     doubts = list(dict.fromkeys(d for entry in group.entries for score in entry.scores.values() for d in score.doubts))
     if doubts:
         notes.append(f"{UNCOMPARABLE} Does not compare with published numbers: {'; '.join(doubts)}.")
-    if worse:
-        notes.append(f"{NOT_BETTER} Does not beat training the visual projection alone.")
     scored = [(score, t) for entry in group.entries for t in group.tasks if (score := entry.scores.get(t.name))]
     if any(_at_floor(score, task, group) for score, task in scored):
         notes.append(f"{AT_FLOOR} Not above the highest floor of its task.")

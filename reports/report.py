@@ -18,6 +18,7 @@ from reports.leaderboard import EMBEDDED_SUITE, leaderboard
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
+from reports.studies import study_tables
 from reports.table import Column, Row, Table, text_cell
 from reports.trust import trust_tables
 
@@ -52,6 +53,10 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
         "Floor",
         "What a constant answer, or an answer that looks at the question alone, scores on the same split.",
     ),
+    (
+        "Study",
+        "Cells of the grid that differ in one thing, the setting; they are shown side by side and are not ranked.",
+    ),
     ("Suite", "Tasks that are trained together as one multi-task run."),
     ("Exclusive", "Nothing else of the harness ran on the machine while speed and memory were taken."),
     ("n", "Number of seeds that finished; ± is the sample standard deviation over them."),
@@ -80,6 +85,7 @@ class Report:
     summary: list[tuple[str, str]]  # what ran, when and where
     banner: str | None
     boards: list[Board]
+    studies: list[Table]  # of a grid's studies, apart from the leaderboards
     trust: list[Table]  # how far the embedded suite can be trusted; empty where nothing of that was measured
     tasks: Table | None
     coverage: list[Table]
@@ -93,7 +99,7 @@ class Report:
         """All tables in reading order."""
         boards = [table for board in self.boards for table in (board.leaderboard, *board.costs)]
         others = [*self.trust, self.tasks, *self.coverage, self.every_cell, self.environment]
-        return boards + [table for table in others if table is not None]
+        return boards + self.studies + [table for table in others if table is not None]
 
 
 def assemble(run: Run) -> Report:
@@ -104,17 +110,17 @@ def assemble(run: Run) -> Report:
     """
     if run.cells.empty:
         raise RecordError(f"{run.folder}: no cell has been planned or run here yet, so there is nothing to report")
-    found = groups(run)
     why = reasons(run)
     environment = run.environment or _first_environment(run)
     command = environment.get("command")
     return Report(
         name=plain(run.folder.resolve().name, 120),
         summary=_summary(run, environment),
-        banner=_banner(found),
-        boards=[_board(group, run) for group in found],
+        banner=_banner(run),
+        boards=[_board(group, run) for group in groups(run)],
+        studies=study_tables(run),
         trust=trust_tables(run),
-        tasks=task_cards(found, records(run.scores)) if found else None,
+        tasks=task_cards(records(run.scores)) if _scored_suites(run) else None,
         coverage=[coverage(run)] + ([why] if why is not None else []),
         every_cell=every_cell(run),
         environment=_environment(environment),
@@ -154,10 +160,15 @@ def _summary(run: Run, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, text) for name, text in pairs if text]
 
 
-def _banner(found: list[Group]) -> str | None:
-    if not found:
+def _scored_suites(run: Run) -> set[str]:
+    return set(run.scores.loc[run.scores["state"] == "done", "suite"])
+
+
+def _banner(run: Run) -> str | None:
+    suites = _scored_suites(run)
+    if not suites:
         return "No cell has finished with a score yet; the coverage table says where each one is."
-    return EMBEDDED_SUITE if all(group.suite.startswith(EMBEDDED) for group in found) else None
+    return EMBEDDED_SUITE if all(suite.startswith(EMBEDDED) for suite in suites) else None
 
 
 def _first_environment(run: Run) -> dict[str, Any]:

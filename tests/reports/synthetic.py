@@ -40,6 +40,8 @@ class Synthetic:
     recorded: bool = True  # False: only status.json, as of a cell that has no result
     predictions: bool = True
     rate_origin: RateOrigin | None = None
+    studies: tuple[str, ...] = ()
+    ranked: bool = True
     data: dict[str, str] = field(default_factory=lambda: {"mini": "feedfacefeedface"})
 
     @property
@@ -53,6 +55,8 @@ class Synthetic:
             "method": self.method,
             "parameters": self.overrides,
             "overrides": self.overrides,
+            "studies": list(self.studies),
+            "ranked": self.ranked,
             "seed": self.seed,
             "settings": settings | self.settings,
             "versions": {self.method: "1"},
