@@ -96,6 +96,7 @@ def _identity(folder: Path, resolved: Mapping[str, Any], result: Result | None) 
     settings = _mapping(resolved.get("settings"))
     control = str(settings.get("control", "none"))
     scored_on = str(settings.get("score_on", "report"))
+    studies = resolved.get("studies")
     return {
         "key": result.key if result is not None else _key(resolved) or short_key,
         "suite": plain(resolved.get("suite", suite)),
@@ -106,7 +107,7 @@ def _identity(folder: Path, resolved: Mapping[str, Any], result: Result | None) 
         "seed": seed if isinstance(seed, int) else None,
         "control": control,
         "scored_on": scored_on,
-        "studies": "\n".join(plain(study) for study in resolved.get("studies", ())),
+        "studies": "\n".join(map(plain, studies)) if isinstance(studies, list) else "",
         "ranked": bool(resolved.get("ranked", True)),
     }
 
