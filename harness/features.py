@@ -34,8 +34,12 @@ class Encoder(Protocol):
 
     name: str
     tokens: int  # that a model reads of an image
-    shape: tuple[int, ...]  # of what is stored of an image: (tokens, width) of features
     fingerprint: str  # of its weights and its preprocessing
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what is stored of an image: (tokens, width) of features."""
+        ...
 
     def encode(self, images: list[Image]) -> Tensor:
         """Encode n images as (n, *shape), float32."""

@@ -83,14 +83,13 @@ class StepCosts:
                 tell(f"{method.name} cannot serve {self.spec.name}: {error}")
                 continue
             pairs = [(reference.seconds(), steps.seconds()) for _ in range(self.shape.repeats)]
-            known = steps.peak is not None and reference.peak is not None
             yield StepCost(
                 method.name,
                 steps.updated_percent,
                 seconds=median(own for _, own in pairs),
                 full_seconds=median(of_full for of_full, _ in pairs),
                 time_to_full=median(own / of_full for of_full, own in pairs),
-                memory_to_full=(self.weights + steps.peak) / (self.weights + reference.peak) if known else None,
+                memory_to_full=_ratio(self.weights, steps.peak, reference.peak),
             )
 
     def _steps(self, method: type[Method]) -> _Steps:
@@ -136,6 +135,10 @@ def _keep_layers(config: PretrainedConfig, layers: int) -> None:
             setattr(config, name, layers)
 
 
+def _ratio(weights: int, own: int | None, of_full: int | None) -> float | None:
+    return None if own is None or of_full is None else (weights + own) / (weights + of_full)
+
+
 def _difference(high: int | None, low: int | None) -> int | None:
     return None if high is None or low is None else high - low
 
@@ -146,7 +149,7 @@ class _Steps:
     def __init__(self, bench: Workbench, batch: Batch) -> None:
         self.bench = bench
         self.batch = batch.to(bench.device)
-        self.stepper = Stepper(bench, Settings(), STEPS, {batch.task: "example"})
+        self.stepper = Stepper(bench, Settings.model_validate({}), STEPS, {batch.task: "example"})
         total = sum(parameter.numel() for parameter in bench.model.parameters())
         trained = sum(parameter.numel() for parameter in self.stepper.parameters)
         self.updated_percent = 100 * trained / total

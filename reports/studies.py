@@ -51,8 +51,8 @@ def _table(study: str, cells: Sequence[Cell], scores: Sequence[dict[str, Any]]) 
     group = make_group((first["suite"], first["backbone"], "report"), configurations, scores)
     rows = [_row(entry, group, settings[entry.label]) for entry in group.entries]
     floors = [Row((row.cells[0], TableCell(), *row.cells[1:]), row.kind) for row in floor_rows(group)]
-    method, *others = score_columns(group)
-    columns, kept = without_empty_columns((method, Column("Setting", "left"), *others), (*rows, *floors))
+    titles = score_columns(group)
+    columns, kept = without_empty_columns((titles[0], Column("Setting", "left"), *titles[1:]), (*rows, *floors))
     return Table(f"study-{slug(study)}", study, columns, kept, tuple(_notes(group)))
 
 

@@ -95,7 +95,7 @@ class TrainableEncoder(nn.Module):
         super().__init__()
         # What lies behind the layer that is read would train nothing, and count.
         del model.encoder.layers[len(model.encoder.layers) + 1 + layer :]
-        model.post_layernorm = nn.Identity()
+        model.post_layernorm = nn.Identity()  # type: ignore[assignment]
         self.model = model.requires_grad_(True)
 
     def forward(self, pixels: Tensor) -> Tensor:
