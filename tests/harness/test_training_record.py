@@ -43,7 +43,7 @@ def text_stage() -> LanguageStage:
 @pytest.mark.parametrize("shipped", [view_stage, text_stage])
 @pytest.mark.parametrize(
     ("share", "tolerance"),
-    [(6, 0.1), pytest.param(1, 0.02, marks=pytest.mark.slow)],  # fewer examples, each counting more
+    [(6, 0.2), pytest.param(1, 0.02, marks=pytest.mark.slow)],  # of some kinds a sixth is a dozen examples
     ids=["some", "all"],
 )
 def test_held_out_accuracies_can_be_measured_again(
