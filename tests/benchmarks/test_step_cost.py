@@ -16,13 +16,9 @@ from harness.step_cost import FROZEN, FULL, Shape, StepCosts, table
 from reports.markdown import write_table
 
 NOISE = 1.05
-LONGER = "the encoder reads 40 prompt vectors besides 56 tokens, and gradients pass through all of them"
-FORCED = {
-    "prompt-single": LONGER,
-    "prompt-multiple": LONGER,
-    "adapter-prompt": LONGER,
-    "mixphm": "its penalty correlates all features of every module's output with those of the sub-layer",
-}
+# The encoder reads 40 prompt vectors besides 56 tokens, and gradients pass through all of them: with one prompt that
+# is 1.10 times full fine-tuning's operations of forward and backward, by torch's counter.
+FORCED = {"prompt-single", "prompt-multiple", "adapter-prompt"}
 
 
 def test_no_method_takes_longer_than_full_fine_tuning(benchmark) -> None:
@@ -43,4 +39,4 @@ def test_no_method_takes_longer_than_full_fine_tuning(benchmark) -> None:
     assert memory[FROZEN] is None or memory[FROZEN] < memory[FULL] == 1
     if benchmark.enabled:
         slower = {cost.method: cost.time_to_full for cost in costs if cost.time_to_full > NOISE}
-        assert not slower.keys() - FORCED.keys(), written
+        assert not slower.keys() - FORCED, written
