@@ -188,4 +188,5 @@ def table(costs: Sequence[StepCost], title: str) -> Table:
         to_frozen = cost.time_to_full / frozen if frozen else None
         values = (cost.updated_percent, cost.seconds, cost.time_to_full, to_frozen, cost.memory_to_full)
         rows.append(Row((TableCell(cost.method, cost.method), *(TableCell(decimal(v), v) for v in values))))
-    return Table("step-cost", title, columns, tuple(rows))
+    note = f"Medians over pairs of steps that took turns. {FULL} beside itself shows how far a ratio can be trusted."
+    return Table("step-cost", title, columns, tuple(rows), (note,))

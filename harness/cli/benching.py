@@ -11,7 +11,6 @@ import typer
 from harness.catalogue import Catalogue
 from harness.cli import flags
 from harness.cli.listing import select
-from harness.errors import unknown
 from harness.expand import matching_methods
 
 
@@ -34,21 +33,14 @@ def bench(
     Weights and batch are random. The steps of a method and of full fine-tuning take turns. Each method takes a few
     steps, so the base models take minutes a method on a slow core.
     """
-    catalogue = Catalogue(plugins=flags.resolved(plugin))
-    found = catalogue.methods
+    found = Catalogue(plugins=flags.resolved(plugin)).methods
     names = select("method", methods, lambda pattern: matching_methods(pattern, found), found.refusal)
-    (name,) = select(
-        "backbone",
-        backbone,
-        lambda pattern: [pattern] if pattern in catalogue.backbones else [],
-        lambda pattern: unknown("backbone", pattern, catalogue.backbones),
-    )
+    from harness.backbones import get
     from harness.step_cost import FROZEN, FULL, Shape, StepCosts, table
     from harness.workbench import find_device
     from reports.markdown import write_table
 
-    shape = Shape(batch_size, repeats, layers)
-    costs = StepCosts(catalogue.backbones[name], suite, shape, find_device(device), threads)
+    costs = StepCosts(get(backbone), suite, Shape(batch_size, repeats, layers), find_device(device), threads)
     wanted = [found.get(method) for method in dict.fromkeys((FULL, FROZEN, *names))]
     done = []
     for cost in costs.measure(wanted, lambda sentence: typer.echo(f"warning: {sentence}", err=True)):
@@ -58,5 +50,5 @@ def bench(
         typer.echo(json.dumps([asdict(cost) for cost in done], indent=1))
         return 0
     stacks = f", {layers} layers a stack" if layers else ""
-    typer.echo(write_table(table(done, f"Training step on {name}, batch of {batch_size}{stacks}")), nl=False)
+    typer.echo(write_table(table(done, f"Training step on {backbone}, batch of {batch_size}{stacks}")), nl=False)
     return 0
