@@ -49,6 +49,6 @@ def bench(
     if as_json:
         typer.echo(json.dumps([asdict(cost) for cost in done], indent=1))
         return 0
-    stacks = f", {layers} layers a stack" if layers else ""
+    stacks = f", layers a stack: {layers}" if layers else ""
     typer.echo(write_table(table(done, f"Training step on {backbone}, batch of {batch_size}{stacks}")), nl=False)
     return 0
