@@ -23,7 +23,7 @@ from transformers import PretrainedConfig, PreTrainedTokenizerFast
 from harness.backbones import BackboneSpec, on_meta, untrained
 from harness.cells import Settings
 from harness.data import Batch
-from harness.meters import PeakMeter
+from harness.meters import PeakMeter, training_flops
 from harness.parameters import PAPER_SUITES
 from harness.training import Stepper
 from harness.workbench import Workbench, attention, find_dtype, make_reproducible, seed_everything
@@ -34,6 +34,7 @@ from reports.table import Column, Row, Table, TableCell
 FULL, FROZEN = "full", "projection"  # everything trains; the language model is frozen
 TEXT, TARGET = 20, 5  # tokens of a question and of an answer
 STEPS = 1000  # of a schedule that never ends
+COUNTED = 2  # examples whose operations are counted
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class StepCost:
     full_seconds: float  # of the steps in between
     time_to_full: float  # median of the ratios
     memory_to_full: float | None  # of peaks: weights, and what the first step puts beside them
+    operations_to_full: float | None  # of forward and backward, by torch's counter
 
 
 class StepCosts:
@@ -69,7 +71,7 @@ class StepCosts:
         self.backbone = untrained(meta)
         self.spec, self.kind, self.shape, self.device = spec, kind, shape, device
         self.suite = PAPER_SUITES[kind]
-        self.batch = self._batch()
+        self.batch, self.counted = self._batch(shape.batch_size), self._batch(COUNTED)
         self.weights = sum(parameter.nbytes for parameter in self.backbone.parameters())
 
     def measure(self, methods: Sequence[type[Method]], tell: Callable[[str], None]) -> Iterator[StepCost]:
@@ -89,7 +91,8 @@ class StepCosts:
                 seconds=median(own for _, own in pairs),
                 full_seconds=median(of_full for of_full, _ in pairs),
                 time_to_full=median(own / of_full for of_full, own in pairs),
-                memory_to_full=_ratio(self.weights, steps.peak, reference.peak),
+                memory_to_full=_ratio(steps.peak, reference.peak, self.weights),
+                operations_to_full=_ratio(steps.operations, reference.operations),
             )
 
     def _steps(self, method: type[Method]) -> _Steps:
@@ -107,11 +110,11 @@ class StepCosts:
         dtype = find_dtype("auto", self.device)
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(WordLevel()))  # nothing is written or read
         bench = Workbench(model.to(self.device).train(), tokenizer, made, context, self.device, dtype)
-        return _Steps(bench, self.batch)
+        return _Steps(bench, self.batch, self.counted)
 
-    def _batch(self) -> Batch:
+    def _batch(self, b: int) -> Batch:
         """Random tokens and features, as many as of a question on an image (or clip) and of its answer."""
-        b, images = self.shape.batch_size, self.suite.visual_tokens
+        images = self.suite.visual_tokens
 
         def tokens(length: int) -> Tensor:
             return torch.randint(3, self.backbone.lm.config.vocab_size, (b, length))  # the first ones are special
@@ -135,8 +138,8 @@ def _keep_layers(config: PretrainedConfig, layers: int) -> None:
             setattr(config, name, layers)
 
 
-def _ratio(weights: int, own: int | None, of_full: int | None) -> float | None:
-    return None if own is None or of_full is None else (weights + own) / (weights + of_full)
+def _ratio(own: int | None, of_full: int | None, common: int = 0) -> float | None:
+    return None if own is None or of_full is None else (common + own) / (common + of_full)
 
 
 def _difference(high: int | None, low: int | None) -> int | None:
@@ -146,7 +149,7 @@ def _difference(high: int | None, low: int | None) -> int | None:
 class _Steps:
     """Training steps of one method on one batch."""
 
-    def __init__(self, bench: Workbench, batch: Batch) -> None:
+    def __init__(self, bench: Workbench, batch: Batch, counted: Batch) -> None:
         self.bench = bench
         self.batch = batch.to(bench.device)
         self.stepper = Stepper(bench, Settings.model_validate({}), STEPS, {batch.task: "example"})
@@ -161,6 +164,7 @@ class _Steps:
         self.peak = _difference(after.resident, before.resident)
         if bench.device.type == "cuda":
             self.peak = _difference(after.allocated, before.allocated)
+        self.operations = training_flops(bench, counted.to(bench.device), "example")
 
     def seconds(self) -> float:
         """Take a step."""
@@ -182,11 +186,13 @@ def table(costs: Sequence[StepCost], title: str) -> Table:
         Column("Time (× full)"),
         Column("Time (× projection)"),
         Column("Peak memory (× full)"),
+        Column("Operations (× full)"),
     )
     rows = []
     for cost in sorted(costs, key=lambda cost: cost.time_to_full):
         to_frozen = cost.time_to_full / frozen if frozen else None
-        values = (cost.updated_percent, cost.seconds, cost.time_to_full, to_frozen, cost.memory_to_full)
+        ratios = (cost.time_to_full, to_frozen, cost.memory_to_full, cost.operations_to_full)
+        values = (cost.updated_percent, cost.seconds, *ratios)
         rows.append(Row((TableCell(cost.method, cost.method), *(TableCell(decimal(v), v) for v in values))))
     note = f"Medians over pairs of steps that took turns. {FULL} beside itself shows how far a ratio can be trusted."
     return Table("step-cost", title, columns, tuple(rows), (note,))

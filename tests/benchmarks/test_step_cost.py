@@ -37,6 +37,9 @@ def test_no_method_takes_longer_than_full_fine_tuning(benchmark) -> None:
     assert all(f"| {name} |" in written for name in names)
     memory = {cost.method: cost.memory_to_full for cost in costs}
     assert memory[FROZEN] is None or memory[FROZEN] < memory[FULL] == 1
+    operations = {cost.method: cost.operations_to_full for cost in costs}
+    # Nothing computes gradients of frozen weights: up to a third of a step.
+    assert 0.6 < operations[FROZEN] < operations["adapter-single"] < operations[FULL] == 1
     if benchmark.enabled:
         slower = {cost.method: cost.time_to_full for cost in costs if cost.time_to_full > NOISE}
         assert not slower.keys() - FORCED, written
