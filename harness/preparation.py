@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from harness import parameters
 from harness.backbones import registry
@@ -64,13 +65,20 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         if task.name in cell.data:
             _compare(cell, task.name, task.fingerprint(), f"the data of {task.name}")
     spec = registry.get(cell.backbone)
-    encoder: Encoder = NoEncoder() if cell.kind == "text" else load_encoder(spec.encoder, options.weights).to(device)
+    encoder = NoEncoder() if cell.kind == "text" else load_encoder(spec.encoder, options.weights).to(device)
     _compare(cell, "encoder", encoder.fingerprint, f"the weights of image encoder {encoder.name}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
-    bench = _build(cell, options, spec, method, encoder.width, device)
+    model, tokenizer = _load(cell, options, spec, encoder.width)
+    images: Encoder = encoder
+    if cell.settings.image_encoder == "tuned":
+        if isinstance(encoder, NoEncoder) or cell.kind != "image-text":
+            raise Incompatible(f"image_encoder: tuned reads single images, and {cell.suite} is {cell.kind}")
+        images, trainable = encoder.trainable()
+        model.train_encoder(trainable)
+    bench = _attach(cell, method, model, tokenizer, device)
     counts = parameters.count(method, spec, cell.kind, cell.tasks, loaded=bench.model)
     store = Store(options.cache)
-    reader = _Reader(cell, store, encoder, bench, progress)
+    reader = _Reader(cell, store, images, bench, progress)
     splits: dict[Role, list[TaskData]] = {}
     settings = cell.settings
     roles: tuple[Role, ...] = ("train", settings.score_on)
@@ -87,30 +95,33 @@ def _compare(cell: Cell, name: str, fingerprint: str, thing: str) -> None:
         raise UserError(f"{thing} changed since the run was planned; run the same command again")
 
 
-def _build(
-    cell: Cell,
-    options: Options,
-    spec: BackboneSpec,
-    method: Method,
-    feature_width: int,
-    device: torch.device,
-) -> Workbench:
-    dtype = find_dtype(cell.settings.precision, device)
+def _load(
+    cell: Cell, options: Options, spec: BackboneSpec, feature_width: int
+) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
     seed_everything(cell.seed)
     loaded = registry.load(spec, feature_width, options.weights)
     _compare(cell, "backbone", loaded.fingerprint, f"the weights of {cell.backbone}")
     if cell.settings.control == "random-backbone":
         _forget(loaded.model)
+    return loaded.model, loaded.tokenizer
+
+
+def _attach(
+    cell: Cell, method: Method, model: JointBackbone, tokenizer: PreTrainedTokenizerFast, device: torch.device
+) -> Workbench:
+    dtype = find_dtype(cell.settings.precision, device)
     if device.type == "cpu":
-        loaded.model.lm.set_attn_implementation(attention())
+        for part in model.modules():
+            if isinstance(part, PreTrainedModel):
+                part.set_attn_implementation(attention())
     context = TaskContext(cell.tasks)
     try:
-        parameters.attach(method, loaded.model, context)
+        parameters.attach(method, model, context)
     except ValueError as error:
         raise Incompatible(f"{cell.method} cannot serve {cell.backbone}: {error}") from error
-    if not any(parameter.requires_grad for parameter in loaded.model.parameters()):
+    if not any(parameter.requires_grad for parameter in model.parameters()):
         raise Incompatible(f"{cell.method} trains nothing on {cell.suite}: without images there is no visual embedding")
-    return Workbench(loaded.model.to(device), loaded.tokenizer, method, context, device, dtype)
+    return Workbench(model.to(device), tokenizer, method, context, device, dtype)
 
 
 def _forget(model: JointBackbone) -> None:

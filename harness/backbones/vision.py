@@ -1,4 +1,4 @@
-"""Frozen image encoders: pictures in, a 6 × 6 grid of patch features out."""
+"""Image encoders: pictures in, a 6 × 6 grid of patch features out. Frozen, unless a cell trains them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import adaptive_max_pool2d
 from transformers import CLIPVisionModel
 
@@ -53,6 +53,7 @@ class ImageEncoder:
         self.name = spec.name
         self.width = spec.width
         self.fingerprint = fingerprint
+        self.shape = (self.tokens, spec.width)  # of an image's features
         self._layer = spec.layer
         self._model = model.eval().requires_grad_(False)
 
@@ -66,6 +67,40 @@ class ImageEncoder:
         """Move to a device."""
         self._model.to(device)
         return self
+
+    def trainable(self) -> tuple[PixelReader, TrainableEncoder]:
+        """Give the encoder away, to train within a model: what reads its pictures, and itself as a module."""
+        return PixelReader(self), TrainableEncoder(self._model, self._layer)
+
+
+class PixelReader:
+    """Makes of pictures what an encoder within the model is fed with, in the place of features."""
+
+    def __init__(self, encoder: ImageEncoder) -> None:
+        self._size = encoder._model.config.image_size
+        self.name = f"pixels for {encoder.name}"
+        self.tokens = encoder.tokens
+        self.shape = (3, self._size, self._size)
+        self.fingerprint = f"pixels, {self._size}"
+
+    def encode(self, images: Sequence[Image.Image]) -> Tensor:
+        """Images -> pixels (n, 3, size, size), float32."""
+        return torch.stack([to_pixels(image, self._size) for image in images])
+
+
+class TrainableEncoder(nn.Module):
+    """The part of an image encoder that its features come from; all of it trains."""
+
+    def __init__(self, model: CLIPVisionModel, layer: int) -> None:
+        super().__init__()
+        # What lies behind the layer that is read would train nothing, and count.
+        del model.encoder.layers[len(model.encoder.layers) + 1 + layer :]
+        model.post_layernorm = nn.Identity()  # type: ignore[assignment]
+        self.model = model.requires_grad_(True)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels (b, i, 3, size, size) -> features (b, i, 36, width)."""
+        return patch_features(self.model, pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
 
 
 def to_pixels(image: Image.Image, size: int) -> Tensor:

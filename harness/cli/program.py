@@ -11,7 +11,18 @@ from collections.abc import Sequence
 
 import typer
 
-from harness.cli import contributing, listing, planning, pretraining, probing, running, scoring, tuning, watching
+from harness.cli import (
+    benching,
+    contributing,
+    listing,
+    planning,
+    pretraining,
+    probing,
+    running,
+    scoring,
+    tuning,
+    watching,
+)
 from harness.errors import Unavailable, UserError
 from reports.record import RecordError
 from tasks.base import DataError
@@ -34,6 +45,7 @@ app.command("report")(watching.report)
 app.command("tuned")(tuning.tuned)
 app.command("list")(listing.list_plugins)
 app.command("params")(listing.params)
+app.command("bench")(benching.bench)
 app.command("check")(contributing.check)
 app.command("new")(contributing.new)
 app.command("score")(scoring.score)
