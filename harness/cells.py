@@ -27,10 +27,14 @@ class Settings(BaseModel):
     selection: Literal["last", "best"] = "last"  # last epoch (the papers' rule), or best on the selection split
     precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto"  # auto: bfloat16 on CUDA, else float32
     task_prefixes: Literal[True, False, "published"] = True  # published: with the papers' misspelling of GQA's
+    image_encoder: Literal["frozen", "tuned"] = "frozen"  # tuned: it trains beside what the method trains
     control: Literal["none", Control] = "none"
     score_on: Literal["report", "select"] = "report"  # the split that is scored; learning rates are tuned on select
     limit: int | None = Field(None, ge=1)  # examples per task and role; scores become "not comparable"
     measure: bool = True  # take throughput and memory
+
+
+WORDS = {"overrides", "studies", "ranked"}  # of a cell: how reports speak of it, without a part in its key
 
 
 class Cell(BaseModel):
@@ -45,6 +49,8 @@ class Cell(BaseModel):
     method: str
     parameters: dict[str, Any]  # every hyper-parameter of the method
     overrides: dict[str, Any] = {}  # those that the grid set, for labels
+    studies: tuple[str, ...] = ()  # of the grid, whose tables show it
+    ranked: bool = True  # whether it stands on the leaderboard
     seed: int
     settings: Settings
     versions: dict[str, str] = {}  # of the method, each task and each metric
@@ -53,7 +59,7 @@ class Cell(BaseModel):
     @property
     def key(self) -> str:
         """Digest of the resolved configuration."""
-        plain = self.model_dump(mode="json", exclude={"overrides"})
+        plain = self.model_dump(mode="json", exclude=WORDS)
         return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()[:16]
 
     @property

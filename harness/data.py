@@ -31,7 +31,8 @@ class Batch:
     task: str
     ids: Tensor  # (b, l), int64
     mask: Tensor  # (b, l), 1 where there is text
-    features: Tensor  # (b, i, n, feature width); as stored, float32 after `to`
+    features: Tensor  # (b, i, n, feature width) or pixels (b, i, 3, size, size); as stored, float32 after `to`
+    visual_tokens: int  # of all b
     labels: Tensor  # (b, t), padded with `IGNORED`
     weights: Tensor  # (b,), float32: weight of the drawn target
     indices: np.ndarray  # (b,), positions of the examples in their `TaskData`
@@ -42,7 +43,7 @@ class Batch:
     @property
     def tokens(self) -> int:
         """Text, visual and target tokens, padding excluded."""
-        return int(self.mask.sum() + (self.labels != IGNORED).sum()) + self.features.shape[:-1].numel()
+        return int(self.mask.sum() + (self.labels != IGNORED).sum()) + self.visual_tokens
 
     def to(self, device: torch.device) -> Batch:
         """Bring the batch to a device and the features to float32; to CUDA from pinned memory."""
@@ -127,6 +128,7 @@ class TaskData:
             torch.from_numpy(ids),
             torch.from_numpy(mask).long(),
             torch.zeros_like(found) if self.image_blind else found,
+            found.shape[:2].numel() * self.features.tokens,
             torch.from_numpy(labels),
             torch.from_numpy(self.texts.weights[targets]).float(),
             indices,

@@ -55,7 +55,7 @@ def matching_methods(pattern: str, registry: Registry[Method]) -> list[str]:
 
 
 def expand(file: GridFile, catalogue: Catalogue, choice: Choice = Choice()) -> list[Cell]:
-    """Resolve a grid to cells without doubles, in the grid's order.
+    """Resolve a grid to cells without doubles, in the grid's order; one of several blocks is shown by all of them.
 
     Raises:
         UserError: all problems of the file at once, or of the filters and overrides.
@@ -71,7 +71,17 @@ def expand(file: GridFile, catalogue: Catalogue, choice: Choice = Choice()) -> l
         raise NothingMatched(
             f"grid {file.grid.name}: no cell matches the filters; `plan --grid {file.origin}` shows its cells"
         )
-    return list({cell.path: cell for cell in cells}.values())
+    doubles: dict[str, list[Cell]] = {}
+    for cell in cells:
+        doubles.setdefault(cell.path, []).append(cell)
+    return [_joined(same) for same in doubles.values()]
+
+
+def _joined(same: Sequence[Cell]) -> Cell:
+    """The one cell that several blocks name, in the fewest words."""
+    shortest = min(same, key=lambda cell: len(cell.overrides))
+    studies = tuple(dict.fromkeys(study for cell in same for study in cell.studies))
+    return shortest.model_copy(update={"studies": studies, "ranked": any(cell.ranked for cell in same)})
 
 
 class _Overrides:
@@ -214,6 +224,8 @@ class _Expansion:
             method=method,
             parameters=configured.model_dump(mode="json"),
             overrides=overrides,
+            studies=(block.study,) if block.study else (),
+            ranked=not block.study,
             seed=0,
             settings=settings,
             versions=versions,

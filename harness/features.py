@@ -1,5 +1,6 @@
 """Image features: read as they lie among the data, or computed once per encoder and image set and then mapped.
 
+Where the image encoder trains, pixels take their place: what it is fed with is made once in the same way.
 A clip is read as at most 64 tokens, as many as the papers take steps of a video: the maxima of each frame over a
 coarser grid, 2 × 2 where there are 16 frames.
 """
@@ -32,12 +33,16 @@ class Encoder(Protocol):
     """What features are computed with; fulfilled by `harness.backbones.vision`."""
 
     name: str
-    width: int
-    tokens: int  # per image
+    tokens: int  # that a model reads of an image
     fingerprint: str  # of its weights and its preprocessing
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what is stored of an image: (tokens, width) of features."""
+        ...
+
     def encode(self, images: list[Image]) -> Tensor:
-        """Encode n images as (n, tokens, width), float32."""
+        """Encode n images as (n, *shape), float32."""
         ...
 
 
@@ -57,7 +62,7 @@ class SourceRows:
 class NoEncoder:
     """In an encoder's place on suites of text."""
 
-    name, width, tokens, fingerprint = "none", 0, 0, "none"
+    name, width, tokens, shape, fingerprint = "none", 0, 0, (0, 0), "none"
 
     def encode(self, images: list[Image]) -> Tensor:
         """Refuse: there should be no image.
@@ -70,13 +75,14 @@ class NoEncoder:
 
 @dataclass(frozen=True)
 class Features:
-    """The features of one image set: ``rows`` (n, tokens per image or clip, width), float16 unless files that others
-    made hold float32, and the row of each id.
+    """The features of one image set: ``rows`` (n, *shape of an image or clip), float16 unless files that others made
+    hold float32, and the row of each id.
     """
 
     rows: np.ndarray | SourceRows
     index: Mapping[str, int]
     set_name: str
+    tokens: int  # that a model reads of each
 
     def find(self, ids: Iterable[str]) -> list[int]:
         """Rows of the images with these ids.
@@ -90,7 +96,7 @@ class Features:
             raise DataError(f"image {error.args[0]!r} is not in image set {self.set_name!r}") from error
 
     def gather(self, rows: np.ndarray) -> Tensor:
-        """Row numbers (b, i) -> features (b, i, tokens, width), as they are stored; only these rows are read."""
+        """Row numbers (b, i) -> features (b, i, *shape), as they are stored; only these rows are read."""
         return torch.from_numpy(self.rows[rows])
 
 
@@ -115,9 +121,8 @@ def read_features(store: Store, source: FeatureSource, images: ImageSet, progres
 
     key = {"version": VERSION, "source": source.fingerprint, "set": images.name, "images": images.fingerprint}
     store.remembered("read-features", key, read_all, progress)
-    return Features(
-        SourceRows(source, list(names.values())), {image: row for row, image in enumerate(names)}, images.name
-    )
+    index = {image: row for row, image in enumerate(names)}
+    return Features(SourceRows(source, list(names.values())), index, images.name, source.tokens)
 
 
 def features(
@@ -131,9 +136,10 @@ def features(
     """
     ids = list(images.ids())
     tokens = encoder.tokens if images.frames == 1 else images.frames * _side(images.frames) ** 2
+    shape = encoder.shape if images.frames == 1 else (tokens, encoder.shape[1])
     batch_size = max(1, batch_size // images.frames)
     if not ids:  # a task without images; a file cannot be mapped when it holds no rows
-        return Features(np.zeros((0, tokens, encoder.width), np.float16), {}, images.name)
+        return Features(np.zeros((0, *shape), np.float16), {}, images.name, tokens)
 
     def blocks() -> Iterator[np.ndarray]:
         for start in range(0, len(ids), batch_size):
@@ -141,7 +147,7 @@ def features(
             progress(f"features of {images.name}", min(start + batch_size, len(ids)), len(ids))
 
     def build(folder: Path) -> None:
-        write_array(folder / ROWS, (len(ids), tokens, encoder.width), np.float16, blocks())
+        write_array(folder / ROWS, (len(ids), *shape), np.float16, blocks())
         (folder / IDS).write_text(json.dumps(ids), "utf-8")
 
     key = {
@@ -154,7 +160,7 @@ def features(
     place = store.entry("features", key, build, progress)
     stored: list[str] = json.loads((place / IDS).read_text("utf-8"))
     index = {name: row for row, name in enumerate(stored)}
-    return Features(np.load(place / ROWS, mmap_mode="r"), index, images.name)
+    return Features(np.load(place / ROWS, mmap_mode="r"), index, images.name, tokens)
 
 
 def _encode(encoder: Encoder, images: ImageSet, ids: Sequence[str]) -> np.ndarray:

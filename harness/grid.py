@@ -10,6 +10,10 @@
         settings: {epochs: 5}                 # fields of `harness.cells.Settings`
         controls:
           - {method: full, control: image-blind}
+      - study: Size of adapters                 # shown in a table of its own, apart from the leaderboards
+        suites: [mini-image]
+        backbones: [mini-bart]
+        methods: [{method: adapter-single, reduction_factor: [4, 8, 16]}]
 
 A list among the values of a method's entry makes one cell per entry of the list. Names are resolved by
 `harness.expand`; here only the shape of the file is checked.
@@ -72,6 +76,7 @@ class Control(Part):
 class Block(Part):
     """Every suite × backbone × method × seed of these lists."""
 
+    study: str = ""  # title of the table that shows them, if not the leaderboards
     suites: Names
     backbones: Names
     methods: Annotated[list[MethodEntry], BeforeValidator(_listed)] = []

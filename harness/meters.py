@@ -144,7 +144,9 @@ def training_flops(bench: Workbench, batch: Batch, form: str) -> int | None:
         with sdpa_kernel(SDPBackend.MATH), counter, bench.context.on(batch.task):
             with bench.autocast():
                 logits = bench.model(batch.ids, batch.mask, batch.features, batch.labels)
-            batch_loss(logits, batch.labels, batch.weights, form).backward()
+            loss = batch_loss(logits, batch.labels, batch.weights, form)
+            extra = bench.method.regulariser(bench.model)
+            (loss if extra is None else loss + extra).backward()
     except (RuntimeError, NotImplementedError):  # an operation that the counter or the kernel cannot serve
         return None
     finally:

@@ -74,11 +74,12 @@ def count(
 ) -> Parameters:
     """Count on the meta device, without weights, in a fraction of a second.
 
-    Parameters that are one object (BART's token table and output head) count once; the image encoder never
-    counts. ``added_at_inference`` is what stays beside the backbone once the method has merged what it can.
+    Parameters that are one object (BART's token table and output head) count once; a frozen image encoder does not
+    count. ``added_at_inference`` is what stays beside the backbone once the method has merged what it can.
     ``tasks`` and ``feature_width`` default to the papers', the shapes to the backbone's usual ones; those of a
     ``loaded`` one are counted as they were loaded. For suites of text the backbone is the published language model
     alone: no visual embedding, although that trains wherever there are images, and no token rows for images.
+    An image encoder that trains within a ``loaded`` backbone counts as a part of it.
 
     Raises:
         ValueError: the method cannot serve this backbone.
@@ -99,15 +100,17 @@ def count(
             key = (type(method), sizes, spec, kind == "text", len(tasks))
             effect = _effect_of(_Question(key, method, spec, kind, tasks))
     rows = min(suite.visual_tokens, own.rows) if effect.keeps_token_rows else 0
+    encoder = _numbers(loaded.visual.encoder.parameters()) if loaded and loaded.visual.encoder else 0
     return Parameters(
-        trained=own.visual_embedding + effect.trained,
-        stored=own.visual_embedding + rows * own.width + effect.stored,
+        trained=own.visual_embedding + effect.trained + encoder,
+        stored=own.visual_embedding + rows * own.width + effect.stored + encoder,
         added_at_inference=effect.left,
         frozen_extra=effect.frozen,
         language_model=own.language_model,
         token_rows=own.token_rows,
         visual_embedding=own.visual_embedding,
-        total=own.language_model + own.token_rows + own.visual_embedding + effect.added,
+        image_encoder=encoder,
+        total=own.language_model + own.token_rows + own.visual_embedding + effect.added + encoder,
     )
 
 

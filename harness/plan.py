@@ -145,10 +145,10 @@ def _kept(state: State, overwrite: Overwrite, missing: bool) -> bool:
 
 def _finished_twin(cell: Cell, folder: CellFolder) -> CellFolder | None:
     """The same cell, finished when its data was present: it differs in nothing but the fingerprints."""
-    wanted = cell.model_copy(update={"data": {}})
+    wanted = cell.model_copy(update={"data": {}}).key
     for other in _siblings(folder):
         result = other.result()
-        if result is not None and other.cell().model_copy(update={"data": {}}) == wanted:
+        if result is not None and other.cell().model_copy(update={"data": {}}).key == wanted:
             return other
     return None
 

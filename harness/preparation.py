@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from harness import parameters
 from harness.backbones import registry
 from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import BackboneSpec
-from harness.backbones.vision import SPECS, ImageEncoder, load_encoder
+from harness.backbones.vision import SPECS, ImageEncoder, TrainableEncoder, load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.data import TaskData
@@ -70,7 +71,12 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
     if visual.encoder is not None:
         _compare(cell, "encoder", visual.encoder.fingerprint, f"the weights of image encoder {spec.encoder}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
-    bench = _build(cell, options, spec, method, visual.width, device)
+    model, tokenizer = _load(cell, options, spec, visual.width)
+    if cell.settings.image_encoder == "tuned":
+        if cell.kind != "image-text":
+            raise Incompatible(f"image_encoder: tuned reads single images, and {cell.suite} is {cell.kind}")
+        model.train_encoder(visual.give_encoder())
+    bench = _attach(cell, method, model, tokenizer, device)
     counts = parameters.count(method, spec, cell.kind, cell.tasks, loaded=bench.model)
     store = Store(options.cache)
     reader = _Reader(cell, store, visual, bench, progress)
@@ -90,30 +96,33 @@ def _compare(cell: Cell, name: str, fingerprint: str, thing: str) -> None:
         raise UserError(f"{thing} changed since the run was planned; run the same command again")
 
 
-def _build(
-    cell: Cell,
-    options: Options,
-    spec: BackboneSpec,
-    method: Method,
-    feature_width: int,
-    device: torch.device,
-) -> Workbench:
-    dtype = find_dtype(cell.settings.precision, device)
+def _load(
+    cell: Cell, options: Options, spec: BackboneSpec, feature_width: int
+) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
     seed_everything(cell.seed)
     loaded = registry.load(spec, feature_width, options.weights)
     _compare(cell, "backbone", loaded.fingerprint, f"the weights of {cell.backbone}")
     if cell.settings.control == "random-backbone":
         _forget(loaded.model)
+    return loaded.model, loaded.tokenizer
+
+
+def _attach(
+    cell: Cell, method: Method, model: JointBackbone, tokenizer: PreTrainedTokenizerFast, device: torch.device
+) -> Workbench:
+    dtype = find_dtype(cell.settings.precision, device)
     if device.type == "cpu":
-        loaded.model.lm.set_attn_implementation(attention())
+        for part in model.modules():
+            if isinstance(part, PreTrainedModel):
+                part.set_attn_implementation(attention())
     context = TaskContext(cell.tasks)
     try:
-        parameters.attach(method, loaded.model, context)
+        parameters.attach(method, model, context)
     except ValueError as error:
         raise Incompatible(f"{cell.method} cannot serve {cell.backbone}: {error}") from error
-    if not any(parameter.requires_grad for parameter in loaded.model.parameters()):
+    if not any(parameter.requires_grad for parameter in model.parameters()):
         raise Incompatible(f"{cell.method} trains nothing on {cell.suite}: without images there is no visual embedding")
-    return Workbench(loaded.model.to(device), loaded.tokenizer, method, context, device, dtype)
+    return Workbench(model.to(device), tokenizer, method, context, device, dtype)
 
 
 def _forget(model: JointBackbone) -> None:
@@ -161,6 +170,18 @@ class _Visual:
             told = ", ".join(f"{width} in {place}" for place, width in widths.items())
             raise UserError(f"features of one suite have several widths: {told}; keep those of one encoder")
         self.width = next(iter(widths.values()))
+
+    def give_encoder(self) -> TrainableEncoder:
+        """The image encoder, to train within the model; from now on pictures are opened as pixels.
+
+        Raises:
+            Incompatible: there are features in the place of pictures.
+        """
+        if self.encoder is None or self._sources:
+            places = " and ".join(source.place for source in self._sources.values())
+            raise Incompatible(f"image_encoder: tuned reads pictures, and there are features in their place: {places}")
+        self._pictures, trainable = self.encoder.trainable()
+        return trainable
 
     def open(self, task: Task, images: ImageSet, store: Store, progress: Progress) -> Features:
         """The features of an image set of a task."""

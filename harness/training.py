@@ -25,6 +25,7 @@ from harness.workbench import Workbench
 LOG_STEPS = 20  # losses are read, checked and logged this often: reading one makes CUDA wait
 TELL_SECONDS = 1.0  # progress is reported at most this often
 NOT_DECAYED = ("bias", "LayerNorm.weight")  # parts of names, as in the papers' code
+ENCODER_RATE = 1e-4  # peak learning rate of an image encoder that trains: the default of VL-Adapter's code (vis_lr)
 
 
 @dataclass(frozen=True)
@@ -83,16 +84,19 @@ def rate_factor(step: int, steps: int, warmup_share: float) -> float:
     return max(0.0, (steps - step) / max(1, steps - warmup))
 
 
-def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Optimiser groups of the parameters that train: with weight decay, and without."""
-    groups: dict[bool, list[nn.Parameter]] = {True: [], False: []}
+def parameter_groups(
+    model: nn.Module, peak_rate: float, weight_decay: float, encoder: nn.Module | None = None
+) -> list[dict[str, Any]]:
+    """Optimiser groups of the parameters that train: with weight decay, then without; those of an encoder apart."""
+    apart = set(encoder.parameters()) if encoder else set()
+    groups: defaultdict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            groups[not any(part in name for part in NOT_DECAYED)].append(parameter)
+            decay = 0.0 if any(part in name for part in NOT_DECAYED) else weight_decay
+            groups[decay, ENCODER_RATE if parameter in apart else peak_rate].append(parameter)
     return [
-        {"params": parameters, "weight_decay": weight_decay if decayed else 0.0}
-        for decayed, parameters in groups.items()
-        if parameters
+        {"params": groups[decay, rate], "weight_decay": decay, "peak_rate": rate}
+        for decay, rate in sorted(groups, reverse=True)
     ]
 
 
@@ -107,7 +111,7 @@ class Stepper:
         self.forms = forms
         self.done = 0
         self.peak_rate = settings.learning_rate or bench.method.learning_rate
-        groups = decay_groups(bench.model, settings.weight_decay)
+        groups = parameter_groups(bench.model, self.peak_rate, settings.weight_decay, bench.model.visual.encoder)
         self.parameters = [parameter for group in groups for parameter in group["params"]]
         self.optimiser = torch.optim.AdamW(groups, self.peak_rate, (0.9, 0.999), eps=1e-6, fused=True)
         self.scaler = torch.amp.GradScaler(bench.device.type, enabled=bench.dtype == torch.float16)
@@ -115,13 +119,17 @@ class Stepper:
     @property
     def rate(self) -> float:
         """Learning rate of the next step."""
-        return self.peak_rate * rate_factor(self.done, self.steps, self.settings.warmup_share)
+        return self.peak_rate * self._factor
+
+    @property
+    def _factor(self) -> float:
+        return rate_factor(self.done, self.steps, self.settings.warmup_share)
 
     def step(self, batch: Batch) -> Tensor:
         """Learn from a batch that is on the device; return its loss (scalar, detached)."""
         bench = self.bench
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate
+            group["lr"] = group["peak_rate"] * self._factor
         # Gradient checkpointing runs the forward again in backward(), so the task stays named until then.
         with bench.context.on(batch.task):
             with bench.autocast():

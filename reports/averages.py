@@ -50,13 +50,14 @@ def deciding(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 class Averages:
-    """Scores of the rows of one suite on one backbone that have no overrides, on all data and the reporting split."""
+    """Scores of the ranked rows of one suite on one backbone without overrides, on all data and the reporting split."""
 
     def __init__(self, run: Run, suite: str, backbone: str) -> None:
         scores = run.scores
         plain = scores["method"].where(scores["control"] == "none", scores["method"] + ", " + scores["control"])
         kept = (scores["suite"] == suite) & (scores["backbone"] == backbone) & (scores["state"] == "done")
         kept &= (scores["scored_on"] == "report") & scores["comparable"] & (scores["label"] == plain)
+        kept &= scores["ranked"]
         scores = in_points(scores[kept])
         self.suite = suite
         self.captions = _whole(scores[scores["metric"] == CAPTIONS])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reports.entries import Group
 from reports.formats import count, plain, present, significant
 from reports.table import Column, Row, Table, TableCell, without_empty_columns
 
@@ -22,11 +21,13 @@ COLUMNS = (
 )
 
 
-def task_cards(found: Sequence[Group], scores: Sequence[Mapping[str, Any]]) -> Table:
+def task_cards(scores: Sequence[Mapping[str, Any]]) -> Table:
     """One row per suite and task, from the first score of each; what no record says is left out."""
-    first = {(row["suite"], row["task"], row["scored_on"]): row for row in reversed(scores)}
-    places = dict.fromkeys((group.suite, task.name, group.scored_on) for group in found for task in group.tasks)
-    columns, rows = without_empty_columns(COLUMNS, tuple(_row(first[place]) for place in places))
+    first: dict[tuple[str, str, str], Mapping[str, Any]] = {}
+    for row in scores:
+        if row["state"] == "done":
+            first.setdefault((row["suite"], row["task"], row["scored_on"]), row)
+    columns, rows = without_empty_columns(COLUMNS, tuple(map(_row, first.values())))
     return Table("tasks", "Tasks", columns, rows)
 
 

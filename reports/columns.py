@@ -26,6 +26,8 @@ IDENTITY: dict[str, str] = {
     "seed": "Int64",
     "control": "string",  # "none" or one of harness.cells.Control
     "scored_on": "string",  # "report", or "select" when learning rates are compared
+    "studies": "string",  # titles of the grid's studies that show the cell, one a line
+    "ranked": "boolean",  # whether it stands on the leaderboard
 }
 
 CELLS: dict[str, str] = IDENTITY | {
@@ -35,6 +37,7 @@ CELLS: dict[str, str] = IDENTITY | {
     "kind": "string",  # of the suite: "image-text", "video-text" or "text"
     "tasks": "string",  # names, one blank between
     "learning_rate": "Float64",  # peak of the schedule
+    "parameters": "string",  # the method's hyper-parameters, as JSON
     "rate_source": "string",  # where it comes from; see reports.record.RateOrigin
     "rate_candidates": "Int64",
     "rate_suite": "string",
@@ -53,6 +56,7 @@ CELLS: dict[str, str] = IDENTITY | {
     "language_model_parameters": "Int64",
     "token_rows_parameters": "Int64",
     "visual_embedding_parameters": "Int64",
+    "image_encoder_parameters": "Int64",  # 0 where it is frozen
     "total_parameters": "Int64",
     "updated_percent": "Float64",  # 100 × trained / total
     "updated_percent_of_language_model": "Float64",

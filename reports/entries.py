@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, Literal
 
@@ -91,8 +91,9 @@ class Entry:
 
     @property
     def seeds(self) -> int:
-        """How many seeds finished; one that was run again counts once."""
-        return len({cell["seed"] for cell in self.done})
+        """How many seeds finished, in a study with a cell for every task; one that was run again counts once."""
+        left = {cell["seed"] for cell in self.cells if cell["state"] != "done"}
+        return len({cell["seed"] for cell in self.done} - left)
 
     @property
     def updated_percent(self) -> float | None:
@@ -171,38 +172,52 @@ class Group:
 
 
 def groups(run: Run) -> list[Group]:
-    """One group per suite × backbone × scored split in which at least one cell was scored."""
-    done = run.scores[run.scores["state"] == "done"]
+    """One group per suite × backbone × scored split in which at least one cell was scored; of the ranked cells."""
+    done = run.scores[(run.scores["state"] == "done") & run.scores["ranked"]]
     place = ["suite", "backbone", "scored_on"]
-    cells = dict(list(run.cells.groupby(place, sort=True)))
+    cells = dict(list(run.cells[run.cells["ranked"]].groupby(place, sort=True)))
     scores = dict(list(done.groupby(place, sort=True)))
     return [_group(place, cells[place], scores[place]) for place in scores]
 
 
 def _group(place: Any, cells: pd.DataFrame, scores: pd.DataFrame) -> Group:
-    score_rows: list[dict[str, Any]] = records(scores)
-    by_folder: dict[str, list[dict[str, Any]]] = {}
-    for row in score_rows:
-        by_folder.setdefault(row["folder"], []).append(row)
-    tasks = _tasks(cells, score_rows)
     configurations: dict[str, list[dict[str, Any]]] = {}
     for cell in records(cells):
         configurations.setdefault(cell["label"], []).append(cell)
-    suite, backbone, scored_on = place
+    group = make_group(place, configurations, records(scores))
+    return replace(group, entries=tuple(sorted(group.entries, key=_order)))
+
+
+def make_group(
+    place: tuple[str, str, str],
+    configurations: Mapping[str, list[dict[str, Any]]],
+    scores: Sequence[dict[str, Any]],
+) -> Group:
+    """Summarise the cells of each label with their scores; entries in the order of the labels.
+
+    ``place`` is a suite, a backbone and the split that was scored. Entries without any result are left out.
+    """
+    by_folder: dict[str, list[dict[str, Any]]] = {}
+    for row in scores:
+        by_folder.setdefault(row["folder"], []).append(row)
+    cells = [cell for members in configurations.values() for cell in members]
+    listed = [name for cell in cells if present(cell["tasks"]) for name in cell["tasks"].split()]
+    tasks = _tasks(listed, scores)
     metrics = {task.metric for task in tasks}
-    averaged = tuple(t for t in tasks if not suite.startswith(EMBEDDED) or decides(t.metric, metrics))
+    averaged = tuple(t for t in tasks if not place[0].startswith(EMBEDDED) or decides(t.metric, metrics))
     aside = {task.name for task in tasks} - {task.name for task in averaged}
-    entries = [_entry(members, by_folder, tasks, aside) for members in configurations.values()]
-    shown = sorted((entry for entry in entries if entry.done or entry.failure), key=_order)
-    return Group(suite, backbone, scored_on, tasks, averaged, tuple(shown), _floors(score_rows, tasks))
+    entries = [
+        _entry(label, each, by_folder, tasks, set(listed) - aside, aside) for label, each in configurations.items()
+    ]
+    shown = tuple(entry for entry in entries if entry.done or entry.failure)
+    return Group(*place, tasks, averaged, shown, _floors(scores, tasks))
 
 
-def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskColumn, ...]:
+def _tasks(listed: Sequence[str], scores: Sequence[dict[str, Any]]) -> tuple[TaskColumn, ...]:
     """The tasks in the suite's order, with those that nothing scored left out."""
     first: dict[str, dict[str, Any]] = {}
     for row in scores:
         first.setdefault(row["task"], row)
-    listed = [name for text in cells["tasks"].dropna().unique() for name in text.split()]
     names = list(dict.fromkeys([*listed, *first]))
     return tuple(
         TaskColumn(
@@ -222,15 +237,18 @@ def _tasks(cells: pd.DataFrame, scores: Sequence[dict[str, Any]]) -> tuple[TaskC
 
 
 def _entry(
+    label: str,
     cells: list[dict[str, Any]],
     by_folder: dict[str, list[dict[str, Any]]],
     tasks: Sequence[TaskColumn],
+    wanted: Collection[str],
     aside: Collection[str],
 ) -> Entry:
     done = [cell for cell in cells if cell["state"] == "done"]
     # A seed that finished replaces what is left of an earlier, unfinished trial of it.
-    finished = {cell["seed"] for cell in done}
-    cells = done + [cell for cell in cells if cell["state"] != "done" and cell["seed"] not in finished]
+    finished = {(cell["suite"], cell["seed"]) for cell in done}
+    left = [cell for cell in cells if cell["state"] != "done"]
+    cells = done + [cell for cell in left if (cell["suite"], cell["seed"]) not in finished]
     first = cells[0]
     rows = [(cell, row) for cell in done for row in by_folder.get(cell["folder"], [])]
     scores, repeats = {}, {}
@@ -243,11 +261,11 @@ def _entry(
             chosen = next((chosen for cell, row in mine if (chosen := _chosen_on(cell, row))), "")
             parts = _part_means(mine) if task.parts else ()
             scores[task.name] = TaskScore(summary, tuple(doubts), chosen, parts)
-    average, repeats[""] = _average(done, by_folder, first, aside, metric_values)
+    average, repeats[""] = _average(done, by_folder, wanted, aside, metric_values)
     reference = first["method"] in REFERENCES or first["control"] != "none"
     return Entry(
         configuration=first["configuration"],
-        label=first["label"],
+        label=label,
         title=first["method_title"] if present(first["method_title"]) else "",
         paper=first["method_paper"] if present(first["method_paper"]) else "",
         kind="reference" if reference else "ranked",
@@ -256,7 +274,7 @@ def _entry(
         cells=cells,
         scores=scores,
         average=average,
-        task_average=_average(done, by_folder, first, aside, lambda row: [row["value"] * row["scale"]])[0],
+        task_average=_average(done, by_folder, wanted, aside, lambda row: [row["value"] * row["scale"]])[0],
         repeats=repeats,
     )
 
@@ -293,20 +311,31 @@ def _chosen_on(cell: dict[str, Any], row: dict[str, Any]) -> str:
 def _average(
     done: list[dict[str, Any]],
     by_folder: dict[str, list[dict[str, Any]]],
-    first: dict[str, Any],
+    wanted: Collection[str],
     aside: Collection[str],
     values: Callable[[dict[str, Any]], list[float]],
 ) -> tuple[Summary | None, tuple[Summary, ...]]:
-    """`_over_seeds` of the plain mean of the ``values`` of all tasks not ``aside``; a hole in them is a hole here."""
-    wanted = (set(first["tasks"].split()) if present(first["tasks"]) else set()) - set(aside)
+    """`_over_seeds` of the plain mean of the ``values`` of the tasks ``wanted``; a hole in them is a hole here.
+
+    Where no cell says what its tasks are, all that it has scores of are wanted, but those ``aside``.
+    """
     averages = []
-    for cell in done:
-        rows = [row for row in by_folder.get(cell["folder"], []) if row["task"] not in aside]
+    for seed, cells in _trials(done):
+        rows = [row for cell in cells for row in by_folder.get(cell["folder"], []) if row["task"] not in aside]
         there = [row for row in rows if present(row["value"]) and row["higher_is_better"]]
         if not there or {row["task"] for row in there} != (wanted or {row["task"] for row in rows}):
             return None, ()
-        averages.append((cell["seed"], fmean(value for row in there for value in values(row))))
+        averages.append((seed, fmean(value for row in there for value in values(row))))
     return _over_seeds(averages)
+
+
+def _trials(done: Iterable[dict[str, Any]]) -> Iterator[tuple[int, tuple[dict[str, Any], ...]]]:
+    """Seeds, as often as each was run, with the cells that are one run of it: one of each suite."""
+    by_seed: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    for cell in done:
+        by_seed.setdefault(cell["seed"], {}).setdefault(cell["suite"], []).append(cell)
+    for seed, suites in by_seed.items():
+        yield from ((seed, cells) for cells in zip(*suites.values(), strict=False))
 
 
 def _floors(scores: Sequence[dict[str, Any]], tasks: Sequence[TaskColumn]) -> dict[str, dict[str, float]]:

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from reports.payload import as_json
 from reports.report import GLOSSARY, Report
+from reports.studies import TITLE as STUDIES
 from reports.trust import TITLE as TRUST
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -53,6 +54,7 @@ def write_html(report: Report, cells_at: str = "..") -> str:
         glossary=GLOSSARY,
         run_folder=quote(cells_at.replace(os.sep, "/")),
         data=as_json(report.explorable.content),
+        studies_title=STUDIES,
         trust_title=TRUST,
         style=Markup(style),
         script=Markup(script),

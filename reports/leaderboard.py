@@ -40,23 +40,46 @@ EMBEDDED_BACKBONE = "Embedded backbone: tiny and pre-trained on generated scenes
 
 
 @dataclass(frozen=True)
-class _Findings:
-    """What a leaderboard tells beside means: (label, task) are places, "" being the average."""
+class Findings:
+    """What rows tell beside means: (label, task) are places, "" being the average."""
 
     marks: Mapping[tuple[str, str], Mark]
     level: Collection[tuple[str, str]]
     worse: Collection[str]  # labels of rows that do not beat projection
     intervals: Mapping[tuple[str, str], Interval]
-    contest: Contest
+
+
+NOTHING_FOUND = Findings({}, (), (), {})
 
 
 def leaderboard(group: Group, run: Run) -> Table:
     """Write the entries of a group of a run as a table: method, updated %, learning rate, tasks, aggregates, n."""
-    found = _findings(group, run)
-    beside, gained = aggregates.cells(found.contest), aggregates.columns(found.contest)
-    rows = [_row(entry, group, found, beside[entry.label]) for entry in group.entries]
+    found, rivals = _findings(group, run)
+    beside, gained = aggregates.cells(rivals), aggregates.columns(rivals)
+    rows = [entry_row(entry, group, found, beside[entry.label]) for entry in group.entries]
     rows += resolution_rows(group, len(gained))
-    rows += [_floor_row(name, values, group, len(gained)) for name, values in group.floors.items()]
+    rows += floor_rows(group, len(gained))
+    notes = _notes(group, found, rivals, rows)
+    return Table(f"leaderboard-{group.name}", group.title, score_columns(group, gained), tuple(rows), tuple(notes))
+
+
+def _findings(group: Group, run: Run) -> tuple[Findings, Contest]:
+    if group.scored_on == "select":
+        # Learning rates compete within a method; no row of theirs is a result that could be best.
+        return NOTHING_FOUND, contest(group, None)
+    competing, examples = _competing(group), Examples(run)
+    drawn = examples.draws(group.entries, group)
+    found = Findings(
+        marks(competing),
+        level_with_best(examples, group, competing),
+        _not_better_than_projection(group),
+        intervals(group, drawn),
+    )
+    return found, contest(group, drawn)
+
+
+def score_columns(group: Group, gained: Sequence[Column] = ()) -> tuple[Column, ...]:
+    """The columns of `entry_row` and `floor_rows`, with those ``gained`` by aggregates."""
     columns = [
         Column("Method", "left"),
         Column(
@@ -70,25 +93,7 @@ def leaderboard(group: Group, run: Run) -> Table:
         columns.append(Column("Average", tooltip=f"plain mean over {_averaged(group)}"))
     if group.has_task_average:
         columns.append(Column(OVER_TASKS, tooltip=f"plain mean over {PARTS_FIRST}"))
-    columns += [*gained, Column("n", tooltip="seeds")]
-    return Table(
-        f"leaderboard-{group.name}", group.title, tuple(columns), tuple(rows), tuple(_notes(group, found, rows))
-    )
-
-
-def _findings(group: Group, run: Run) -> _Findings:
-    if group.scored_on == "select":
-        # Learning rates compete within a method; no row of theirs is a result that could be best.
-        return _Findings({}, (), (), {}, contest(group, None))
-    competing, examples = _competing(group), Examples(run)
-    drawn = examples.draws(group.entries, group)
-    return _Findings(
-        marks(competing),
-        level_with_best(examples, group, competing),
-        _not_better_than_projection(group),
-        intervals(group, drawn),
-        contest(group, drawn),
-    )
+    return (*columns, *gained, Column("n", tooltip="seeds"))
 
 
 def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
@@ -106,7 +111,8 @@ def entry_cell(entry: Entry, symbols: str = "") -> TableCell:
     )
 
 
-def _row(entry: Entry, group: Group, found: _Findings, beside: Sequence[TableCell]) -> Row:
+def entry_row(entry: Entry, group: Group, found: Findings = NOTHING_FOUND, beside: Sequence[TableCell] = ()) -> Row:
+    """The row of an entry, with a cell for each of `score_columns`; those ``beside`` are of the gained columns."""
     cells = [entry_cell(entry, NOT_BETTER if entry.label in found.worse else "")]
     cells += [TableCell(decimal(entry.updated_percent), entry.updated_percent), rate_cell(entry)]
     for task in group.tasks:
@@ -147,6 +153,11 @@ def _average_symbols(entry: Entry, group: Group) -> str:
 def _at_floor(score: TaskScore, task: TaskColumn, group: Group) -> bool:
     floors = [values[task.name] for values in group.floors.values() if task.name in values]
     return task.higher_is_better and bool(floors) and score.summary.mean <= max(floors)
+
+
+def floor_rows(group: Group, gained: int = 0) -> list[Row]:
+    """The rows of what answers without a model score; ``gained`` columns of aggregates are left empty."""
+    return [_floor_row(name, values, group, gained) for name, values in group.floors.items()]
 
 
 def _floor_row(name: str, values: dict[str, float], group: Group, gained: int) -> Row:
@@ -207,20 +218,27 @@ def _not_better_than_projection(group: Group) -> set[str]:
     return {entry.label for entry in group.ranked if entry.average and entry.average.mean <= max(bars)}
 
 
-def _notes(group: Group, found: _Findings, rows: Sequence[Row]) -> list[str]:
-    notes = []
+def _notes(group: Group, found: Findings, rivals: Contest, rows: Sequence[Row]) -> list[str]:
     if group.scored_on == "select":
-        notes.append(f"Scored on the {SELECTION_SPLIT}, to compare learning rates: no result of a method, not ranked.")
+        text = f"Scored on the {SELECTION_SPLIT}, to compare learning rates: no result of a method, not ranked."
     else:
         text = "Best ranked value above the floor in bold, second underlined; reference rows and floors are not ranked."
-        notes.append(text)
-    seeds = max(entry.seeds for entry in group.entries)
-    if seeds <= 1:
-        notes.append("One seed: what another seed would change is not known.")
-    else:
-        notes.append("Mean ± sample standard deviation (n − 1) over n seeds.")
+    notes = [text, *mean_notes(group)]
     if found.intervals:
-        notes.append(interval_note(seeds))
+        notes.append(interval_note(_most_seeds(group)))
+    return notes + aggregates.notes(rivals) + resolution_notes(rows) + row_notes(group, rows)
+
+
+def _most_seeds(group: Group) -> int:
+    return max(entry.seeds for entry in group.entries)
+
+
+def mean_notes(group: Group) -> list[str]:
+    """What the means of a group are over: seeds and tasks."""
+    if _most_seeds(group) <= 1:
+        notes = ["One seed: what another seed would change is not known."]
+    else:
+        notes = ["Mean ± sample standard deviation (n − 1) over n seeds."]
     if group.has_average:
         metrics = list(dict.fromkeys(task.metric_title for task in group.averaged))
         mixes = len({task.metric == CAPTIONS for task in group.averaged}) > 1
@@ -228,8 +246,12 @@ def _notes(group: Group, found: _Findings, rows: Sequence[Row]) -> list[str]:
         notes.append(f"Average: plain mean over {_averaged(group)}; none where one of them is missing.{mixed}")
     if group.has_task_average:
         notes.append(f"{OVER_TASKS}: plain mean over {PARTS_FIRST}; the two averages do not compare.")
-    notes += aggregates.notes(found.contest)
-    notes += resolution_notes(rows)
+    return notes
+
+
+def row_notes(group: Group, rows: Sequence[Row]) -> list[str]:
+    """What the rates, marks and holes of a group's rows mean, and what no number of it is."""
+    notes = []
     if note := rate_note(group.entries):
         notes.append(note)
     scores = [score for entry in group.entries for score in entry.scores.values()]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 from reports.report import GLOSSARY, Board, Report
+from reports.studies import TITLE as STUDIES
 from reports.table import Column, Row, Table, TableCell
 from reports.trust import TITLE as TRUST
 
@@ -36,13 +37,18 @@ def write_markdown(report: Report) -> str:
     parts.append("\n".join(f"- {name}: {escaped(text)}" for name, text in report.summary) + "\n")
     if report.banner:
         parts.append(f"> {escaped(report.banner)}\n")
-    parts.append("## Leaderboards\n")
-    parts += [part for board in report.boards for part in (_board(board), *map(write_table, board.published))]
+    if report.boards:
+        parts.append("## Leaderboards\n")
+        parts += [part for board in report.boards for part in (_board(board), *map(write_table, board.published))]
+    if report.studies:
+        parts.append(f"## {STUDIES}\n")
+        parts += [write_table(table) for table in report.studies]
     if report.trust:
         parts.append(f"## {TRUST}\n")
         parts += [write_table(table) for table in report.trust]
-    parts.append("## Cost\n")
-    parts += [write_table(table) for board in report.boards for table in board.costs]
+    if costs := [table for board in report.boards for table in board.costs]:
+        parts.append("## Cost\n")
+        parts += [write_table(table) for table in costs]
     parts.append("## Coverage\n")
     parts += [write_table(table) for table in (*report.overview, report.matrix.table())]
     rest = [table for table in (report.tasks, report.environment) if table is not None]

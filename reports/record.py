@@ -68,7 +68,11 @@ class Score(Record):
 
 
 class Parameters(Record):
-    """Parameter counts of a cell. The image encoder is never counted (design section 6)."""
+    """Parameter counts of a cell. A frozen image encoder is not counted (design section 6).
+
+    One that trains is a part of the model, as in VL-Adapter's code, which divides what trains of the model by all of
+    it and has the encoder in the model where images are read raw (trainer_base.py).
+    """
 
     trained: int
     stored: int  # numbers to save per suite: the trained ones and frozen extras that cannot be rebuilt
@@ -77,7 +81,8 @@ class Parameters(Record):
     language_model: int  # as it was published
     token_rows: int = 0  # that its token table gained, so that images have places
     visual_embedding: int
-    total: int  # language model + token rows + visual embedding + added modules
+    image_encoder: int = 0  # where it trains
+    total: int  # language model + token rows + visual embedding + added modules (+ image encoder)
 
     @property
     def updated_percent(self) -> float:

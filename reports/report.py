@@ -22,6 +22,7 @@ from reports.published_tables import beside_published
 from reports.record import RecordError
 from reports.rows import flat
 from reports.run import Run
+from reports.studies import study_tables
 from reports.table import Column, Row, Table, text_cell
 from reports.trust import trust_tables
 
@@ -36,7 +37,8 @@ _NAMES = {
 GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Updated params (%)",
-        "100 × trained / (language model + visual embedding + added modules); the image encoder is left out. "
+        "100 × trained / (language model + visual embedding + added modules); the image encoder is left out, unless "
+        "it trains: then it counts on both sides. "
         "The other denominator, the language model alone, stands in the table of parameters.",
     ),
     ("Trained, stored", "Numbers that receive gradients; numbers that must be saved for one suite of tasks."),
@@ -54,6 +56,10 @@ GLOSSARY: tuple[tuple[str, str], ...] = (
     (
         "Floor",
         "What a constant answer, or an answer that looks at the question alone, scores on the same split.",
+    ),
+    (
+        "Study",
+        "Cells of the grid that differ in one thing, the setting; they are shown side by side and are not ranked.",
     ),
     ("Suite", "Tasks that are trained together as one multi-task run."),
     ("Exclusive", "Nothing else of the harness ran on the machine while speed and memory were taken."),
@@ -86,6 +92,7 @@ class Report:
     summary: list[tuple[str, str]]  # what ran, when and where
     banner: str | None
     boards: list[Board]
+    studies: list[Table]  # of a grid's studies, apart from the leaderboards
     trust: list[Table]  # how far the embedded suite can be trusted; empty where nothing of that was measured
     tasks: Table | None
     overview: list[Table]  # cells by state, and why those that did not finish did not
@@ -101,7 +108,7 @@ class Report:
         """All tables in reading order."""
         boards = [table for board in self.boards for table in (board.leaderboard, *board.published, *board.costs)]
         others = [*self.overview, *self.trust, self.tasks, self.matrix.table(), self.every_cell, self.environment]
-        return boards + [table for table in others if table is not None]
+        return boards + self.studies + [table for table in others if table is not None]
 
 
 def assemble(run: Run) -> Report:
@@ -121,10 +128,11 @@ def assemble(run: Run) -> Report:
     return Report(
         name=plain(run.folder.resolve().name, 120),
         summary=_summary(run, environment),
-        banner=_banner(found),
+        banner=_banner(run),
         boards=boards,
+        studies=study_tables(run),
         trust=trust_tables(run),
-        tasks=task_cards(found, records(run.scores)) if found else None,
+        tasks=task_cards(records(run.scores)) if _scored_suites(run) else None,
         overview=[coverage(run)] + ([why] if why is not None else []),
         matrix=coverage_matrix(run),
         every_cell=every_cell(run),
@@ -168,10 +176,15 @@ def _summary(run: Run, environment: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, text) for name, text in pairs if text]
 
 
-def _banner(found: list[Group]) -> str | None:
-    if not found:
+def _scored_suites(run: Run) -> set[str]:
+    return set(run.scores.loc[run.scores["state"] == "done", "suite"])
+
+
+def _banner(run: Run) -> str | None:
+    suites = _scored_suites(run)
+    if not suites:
         return "No cell has finished with a score yet; the coverage table says where each one is."
-    return EMBEDDED_SUITE if all(group.suite.startswith(EMBEDDED) for group in found) else None
+    return EMBEDDED_SUITE if all(suite.startswith(EMBEDDED) for suite in suites) else None
 
 
 def _first_environment(run: Run) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from reports.record import Parameters, RecordError, Result, Spread, Status, read
 
 Row = dict[str, Any]
 
+WORDS = ("overrides", "studies", "ranked")  # of a configuration: how it is spoken of, without a part in its key
 SELECTION_SPLIT = "selection split"  # mark of everything that was not scored on the reporting split
 
 
@@ -47,6 +48,7 @@ def read_cell(folder: Path, root: Path) -> CellRows:
         "kind": plain(resolved["kind"]) if "kind" in resolved else None,
         "tasks": " ".join(map(str, tasks)) if isinstance(tasks, list) else None,
         "learning_rate": _learning_rate(resolved),
+        "parameters": json.dumps(_mapping(resolved.get("parameters")), sort_keys=True),
     }
     if problem is not None:
         row |= {"state": "failed", "reason": plain(problem)}
@@ -95,16 +97,19 @@ def _identity(folder: Path, resolved: Mapping[str, Any], result: Result | None) 
     settings = _mapping(resolved.get("settings"))
     control = str(settings.get("control", "none"))
     scored_on = str(settings.get("score_on", "report"))
+    studies = resolved.get("studies")
     return {
         "key": result.key if result is not None else _key(resolved) or short_key,
         "suite": plain(resolved.get("suite", suite)),
         "backbone": plain(resolved.get("backbone", backbone)),
         "method": plain(method),
         "label": label(method, _mapping(resolved.get("overrides")), control, scored_on),
-        "configuration": _digest(resolved, "seed", "overrides") if resolved else folder.name,
+        "configuration": _digest(resolved, "seed", *WORDS) if resolved else folder.name,
         "seed": seed if isinstance(seed, int) else None,
         "control": control,
         "scored_on": scored_on,
+        "studies": "\n".join(map(plain, studies)) if isinstance(studies, list) else "",
+        "ranked": bool(resolved.get("ranked", True)),
     }
 
 
@@ -125,8 +130,8 @@ def _learning_rate(resolved: Mapping[str, Any]) -> float | None:
 
 
 def _key(resolved: Mapping[str, Any]) -> str | None:
-    # The same digest as a result's key: of everything but the labels' overrides.
-    return _digest(resolved, "overrides") if resolved else None
+    # The same digest as a result's key.
+    return _digest(resolved, *WORDS) if resolved else None
 
 
 def _digest(resolved: Mapping[str, Any], *without: str) -> str:

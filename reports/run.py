@@ -24,7 +24,7 @@ import pandas as pd
 from reports.columns import CELLS, CURVES, IDENTITY, SCORES, frame
 from reports.formats import literal, plain
 from reports.record import RecordError
-from reports.rows import CellRows, flat, read_cell, read_curve
+from reports.rows import WORDS, CellRows, flat, read_cell, read_curve
 
 _SHARED = tuple(IDENTITY)
 
@@ -121,7 +121,7 @@ def _tell_apart(found: Sequence[CellRows]) -> None:
 
 def _add_differences(members: Sequence[Sequence[CellRows]]) -> None:
     values = [
-        flat({name: value for name, value in group[0].resolved.items() if name not in {"seed", "overrides"}})
+        flat({name: value for name, value in group[0].resolved.items() if name not in {"seed", *WORDS}})
         for group in members
     ]
     names = sorted({name for each in values for name in each})

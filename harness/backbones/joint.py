@@ -46,6 +46,11 @@ class JointBackbone(nn.Module, ABC):
         self.sites: tuple[Site, ...] = tuple(self.site_table())
         self.own_modules = tuple(self.modules())  # what is here before a method attaches
 
+    def train_encoder(self, encoder: nn.Module) -> None:
+        """Take an image encoder in, before a method attaches: it trains, and the model reads pixels for features."""
+        self.visual.encoder = encoder
+        self.own_modules = tuple(self.modules())
+
     @property
     @abstractmethod
     def row_deviation(self) -> float:

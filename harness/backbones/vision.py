@@ -1,4 +1,4 @@
-"""Frozen image encoders: pictures in, a 6 × 6 grid of patch features out."""
+"""Image encoders: pictures in, a 6 × 6 grid of patch features out. Frozen, unless a cell trains them."""
 
 from __future__ import annotations
 
@@ -69,6 +69,8 @@ class ImageEncoder:
         self.width = spec.width
         self.image_size = image_size
         self.fingerprint = fingerprint
+        self.shape = (self.tokens, spec.width)  # of an image's features
+        self._layer = spec.layer
         self._model = model.eval().requires_grad_(False)
         self._read = read
         self._device = torch.device("cpu")
@@ -88,6 +90,44 @@ class ImageEncoder:
         self._model.to(device)
         self._device = torch.device(device)
         return self
+
+    def trainable(self) -> tuple[PixelReader, TrainableEncoder]:
+        """Give the encoder away, to train within a model: what reads its pictures, and itself as a module."""
+        read = self._read
+        if isinstance(self._model, CLIPVisionModel):
+            # What lies behind the layer that is read would train nothing, and count.
+            del self._model.encoder.layers[len(self._model.encoder.layers) + 1 + self._layer :]
+            self._model.post_layernorm = nn.Identity()  # type: ignore[assignment]
+            read = partial(patch_features, self._model)
+        return PixelReader(self), TrainableEncoder(self._model, read)
+
+
+class PixelReader:
+    """Makes of pictures what an encoder within the model is fed with, in the place of features."""
+
+    def __init__(self, encoder: ImageEncoder) -> None:
+        self.name = f"pixels for {encoder.name}"
+        self.tokens = encoder.tokens
+        self.shape = (3, encoder.image_size, encoder.image_size)
+        self.fingerprint = f"pixels, {encoder.image_size}"
+
+    def encode(self, images: Sequence[Image.Image]) -> Tensor:
+        """Images -> pixels (n, 3, size, size), float32."""
+        return torch.stack([to_pixels(image, self.shape[-1]) for image in images])
+
+
+class TrainableEncoder(nn.Module):
+    """The part of an image encoder that its features come from; all of it trains."""
+
+    def __init__(self, model: nn.Module, read: Callable[[Tensor], Tensor]) -> None:
+        """``read``: pixels (n, 3, size, size) -> features (n, 36, width), by the model."""
+        super().__init__()
+        self.model = model.requires_grad_(True)
+        self._read = read
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels (b, i, 3, size, size) -> features (b, i, 36, width)."""
+        return self._read(pixels.flatten(0, 1)).unflatten(0, pixels.shape[:2])
 
 
 def to_pixels(image: Image.Image, size: int) -> Tensor:

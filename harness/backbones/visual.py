@@ -21,6 +21,7 @@ class VisualEmbedding(nn.Module):
     def __init__(self, feature_width: int, width: int, new_norm: Callable[[], nn.Module]) -> None:
         super().__init__()
         self.feature_width = feature_width
+        self.encoder: nn.Module | None = None  # of images, where it trains
         self.feature = nn.Sequential(nn.Linear(feature_width, width), new_norm())
         self.box = nn.Sequential(nn.Linear(5, width), new_norm())
         self.image_order = nn.Embedding(self.images, width)
@@ -28,9 +29,13 @@ class VisualEmbedding(nn.Module):
     def forward(self, features: Tensor, token_table: Tensor) -> Tensor:
         """Embed features (b, i, n, feature width) with the token_table (V, width) as (b, i·n, width).
 
+        With an encoder of its own it gets pixels (b, i, 3, size, size) in the features' place.
+
         Raises:
             ValueError: more images than rows in the image-order table.
         """
+        if self.encoder is not None:
+            features = self.encoder(features)
         _, images, tokens, _ = features.shape
         if images > self.images:
             raise ValueError(f"{images} images per example; the visual embedding has room for {self.images}")
@@ -45,6 +50,7 @@ class NoVisualEmbedding(nn.Module):
 
     images = 0
     feature_width = 0
+    encoder: nn.Module | None = None
 
     def forward(self, features: Tensor, token_table: Tensor) -> Tensor:
         """No features (b, 0, n, 0) and the token_table (V, width) -> no tokens, (b, 0, width)."""

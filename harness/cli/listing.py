@@ -75,8 +75,8 @@ def params(
     """
     catalogue = Catalogue(plugins=flags.resolved(plugin))
     found, known = catalogue.methods, catalogue.backbones
-    names = _select("method", methods, lambda pattern: matching_methods(pattern, found), found.refusal)
-    places = _select("backbone", backbones, lambda p: matching(p, known), lambda p: unknown("backbone", p, known))
+    names = select("method", methods, lambda pattern: matching_methods(pattern, found), found.refusal)
+    places = select("backbone", backbones, lambda p: matching(p, known), lambda p: unknown("backbone", p, known))
     parts = _counted([found.get(name) for name in names], [known[name] for name in places], flags.split(suites))
     if as_json or as_csv:  # for programs: whole numbers and fractions as they are, and every field
         refused = [(method, part.backbone, reason) for part in parts for method, reason in part.refused.items()]
@@ -193,7 +193,7 @@ LISTINGS: Mapping[str, Callable[[Catalogue], list[Row]]] = {
 }
 
 
-def _select(kind: str, text: str, matches: Callable[[str], list[str]], refusal: Callable[[str], str]) -> list[str]:
+def select(kind: str, text: str, matches: Callable[[str], list[str]], refusal: Callable[[str], str]) -> list[str]:
     """Names that a comma list of names and globs stands for."""
     chosen: dict[str, None] = {}
     for pattern in flags.split(text):

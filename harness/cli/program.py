@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import typer
 
 from harness.cli import (
+    benching,
     contributing,
     data,
     extracting,
@@ -47,6 +48,7 @@ app.command("report")(watching.report)
 app.command("tuned")(tuning.tuned)
 app.command("list")(listing.list_plugins)
 app.command("params")(listing.params)
+app.command("bench")(benching.bench)
 app.command("check")(contributing.check)
 app.command("new")(contributing.new)
 app.add_typer(data.app, name="data")

@@ -56,9 +56,9 @@ class Attached(NamedTuple):
         loss, extra = loss_of(self.model), self.method.regulariser(self.model)
         return loss if extra is None else loss + extra
 
-    def learn(self, steps: int = 3) -> None:
-        """Take a few large optimiser steps on every task, as the trainer does."""
-        optimiser = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], 0.02)
+    def learn(self, steps: int = 1) -> None:
+        """Take large optimiser steps on every task, as the trainer does; one leaves zero initialisations behind."""
+        optimiser = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad], 0.02, fused=True)
         self.model.train()
         for done, task in enumerate(TASKS * steps, start=1):
             with self.context.on(task):

@@ -60,6 +60,6 @@ def mixture(folder: Path, words: PreTrainedTokenizerFast) -> Mixture:
         text = texts.open(task, "first examples", "train", examples, task.prefix)
         ids = sorted({image for example in examples for image in example.images})
         rows = np.random.default_rng(0).normal(size=(len(ids), TOKENS, WIDTH)).astype(np.float16)
-        found = Features(rows, {image: row for row, image in enumerate(ids)}, "random")
+        found = Features(rows, {image: row for row, image in enumerate(ids)}, "random", TOKENS)
         made.append(TaskData(task, "first examples", "train", examples, text, found, words.pad_token_id))
     return Mixture(made, BATCH_SIZE, seed=0)

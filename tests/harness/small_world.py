@@ -48,7 +48,7 @@ TASKS = (SmallColour, SmallTruth, SmallCaption)
 class FakeEncoder:
     """Four tokens per image: its mean colour and three constants."""
 
-    name, width, tokens, fingerprint = "fake", 6, 4, "fake 1"
+    name, width, tokens, shape, fingerprint = "fake", 6, 4, (4, 6), "fake 1"
     calls = 0
 
     def encode(self, images: list[Image.Image]) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,12 @@ import small_world
 import torch
 from safetensors.torch import load_file
 from small_world import FakeEncoder, write_checkpoint
+from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from harness import cell as cell_module
 from harness import checkpoint, parameters
 from harness.backbones import registry
+from harness.backbones.vision import EncoderSpec, ImageEncoder, patch_features
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.errors import Incompatible, Unavailable, UserError
@@ -29,6 +32,7 @@ from harness.preparation import prepare
 from harness.run_folder import CellFolder
 from harness.store import silent
 from harness.submission import submit
+from harness.training import Stepper
 from methods import tuned
 from tasks import DataError
 
@@ -151,6 +155,58 @@ def test_controls_hide_what_they_say(tmp_path, world, control):
     batch = next(ready.scored[0].in_order_of_length(9))
     assert bool(batch.features.any()) == (control != "image-blind")
     assert (len(set(batch.mask.sum(1).tolist())) == 1) == (control == "question-blind")
+
+
+@pytest.fixture
+def clip(world, monkeypatch):
+    """A world in which a small real encoder reads the images; the backbone has a token for each of its patches."""
+    monkeypatch.setitem(small_world.CONFIG, "vocab_size", 40)
+    write_checkpoint(registry.get("small").embedded)
+
+    def load(*_):
+        torch.manual_seed(1)
+        shape = {"hidden_size": FakeEncoder.width, "intermediate_size": 8, "num_attention_heads": 2}
+        model = CLIPVisionModel(CLIPVisionConfig(**shape, num_hidden_layers=3, image_size=12, patch_size=2))
+        spec = EncoderSpec("clip", "CLIP", FakeEncoder.width, layer=-2)
+        return ImageEncoder(spec, model, 12, partial(patch_features, model, layer=-2), "clip 1")
+
+    monkeypatch.setattr("harness.preparation.load_encoder", load)
+    return world
+
+
+def test_an_encoder_to_be_tuned_starts_as_the_frozen_one(clip):
+    tokens = []
+    for image_encoder in ("frozen", "tuned"):
+        model, data = (ready := prepare(a_cell(image_encoder=image_encoder), clip, silent)).bench.model, ready.train[1]
+        batch = next(data.in_order_of_length(4)).to(torch.device("cpu"))
+        assert batch.tokens == batch.mask.sum() + (batch.labels != -100).sum() + 4 * 2 * 36
+        tokens.append(model.visual(batch.features, model.lm.get_input_embeddings().weight))
+    assert torch.allclose(*tokens, atol=1e-2)  # features and pixels are kept in half precision
+
+
+def test_a_tuned_encoder_learns_at_its_own_rate_counts_and_is_stored(tmp_path, clip):
+    cell = a_cell("projection", image_encoder="tuned")
+    folder = run(tmp_path, cell, clip)
+    counts = folder.result().parameters
+    frozen = prepare(a_cell("projection"), clip, silent).counts
+    ready = prepare(cell, clip, silent)
+    encoder = dict(ready.bench.model.visual.encoder.named_parameters())
+    assert not any("layers.2" in name or "post_layernorm" in name for name in encoder)  # they lead to no feature
+    assert counts.image_encoder == sum(parameter.numel() for parameter in encoder.values()) > 0 == frozen.image_encoder
+    for field in ("trained", "stored", "total"):
+        assert getattr(counts, field) == getattr(frozen, field) + counts.image_encoder
+    before = {name: parameter.detach().clone() for name, parameter in encoder.items()}
+    checkpoint.load(folder.path / "weights.safetensors", ready.bench.model)
+    still = [name for name, parameter in encoder.items() if torch.equal(parameter, before[name])]
+    assert all(name.endswith("k_proj.bias") for name in still), still  # a softmax does not see them
+    rates = {group["peak_rate"] for group in Stepper(ready.bench, cell.settings, 1, {}).optimiser.param_groups}
+    assert rates == {1e-4, ready.bench.method.learning_rate}
+
+
+def test_a_tuned_encoder_reads_no_clips(clip):
+    cell = a_cell(image_encoder="tuned").model_copy(update={"kind": "video-text"})
+    with pytest.raises(Incompatible, match="image_encoder: tuned reads single images, and small is video-text"):
+        prepare(cell, clip, silent)
 
 
 def test_without_subtitles_the_question_stays(world, monkeypatch):

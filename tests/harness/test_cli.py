@@ -56,6 +56,7 @@ def planned(*arguments: str, capsys: Captured) -> list[dict[str, str]]:
     ("arguments", "code", "message"),
     [
         (["plan", "--grid", "smoky"], 2, "error: unknown grid 'smoky'; did you mean 'smoke'?"),
+        (["bench", "--backbone", "bart-base,t5-base"], 2, "error: unknown backbone 'bart-base,t5-base'; did you mean"),
         (["plan", *SMOKE, "--methods", "adapter-singel"], 2, "unknown method 'adapter-singel'; did you mean 'ada"),
         (["plan", *SMOKE, "--suites", "mini-imag"], 2, "unknown suite 'mini-imag'; did you mean 'mini-image'"),
         (["plan", *SMOKE, "--backbones", "bart-bas"], 2, "unknown backbone 'bart-bas'; did you mean 'bart-base'"),
@@ -172,6 +173,14 @@ def test_params_prints_the_table_in_four_forms(capsys: Captured) -> None:
         (row,) = (line for line in text.splitlines() if "19,333,632" in line)
         assert ("7.98" in row, "7.98 a" in row, "|" in row) == (True, True, bool(form))
         assert "Trained: numbers that learn" in text
+
+
+def test_bench_prints_the_methods_asked_for_beside_the_two_references(capsys: Captured) -> None:
+    arguments = ["bench", "--backbone", "mini-bart", "--layers", "1", "--batch-size", "2", "--repeats", "1"]
+    assert invoke([*arguments, "--methods", "bitfit"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "### Training step on mini-bart, batch of 2, layers a stack: 1"
+    assert {line.split(" | ")[0] for line in lines[4:7]} == {"| full", "| projection", "| bitfit"}
 
 
 def test_params_are_of_the_papers_backbones_unless_others_are_named(capsys: Captured) -> None:

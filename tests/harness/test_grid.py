@@ -68,6 +68,17 @@ def test_the_same_cell_in_two_blocks_is_one(tmp_path: Path) -> None:
     assert len(cells(tmp_path, HEAD + BLOCK + BLOCK)) == 1
 
 
+def test_a_study_is_a_word_about_its_cells_which_stand_on_no_leaderboard(tmp_path: Path) -> None:
+    study = BLOCK.replace("{suites", "{study: Widths, suites")
+    (plain,) = cells(tmp_path, HEAD + BLOCK)
+    (shown,) = cells(tmp_path, HEAD + study)
+    assert (shown.studies, shown.ranked, shown.key) == (("Widths",), False, plain.key)
+    other = study.replace("Widths", "Others").replace("[adapter]", "[{method: adapter, width: 96}, lora]")
+    both, lora = cells(tmp_path, HEAD + other + BLOCK + study)
+    assert (both.studies, both.ranked, both.overrides) == (("Others", "Widths"), True, {})
+    assert (lora.studies, lora.ranked) == (("Others",), False)
+
+
 def test_the_command_line_filters_and_overrides(tmp_path: Path) -> None:
     text = HEAD + "  - {suites: all, backbones: all, methods: all, seeds: [0]}\n"
     choice = Choice(

@@ -17,7 +17,7 @@ from harness.data import Mixture
 from harness.errors import Diverged
 from harness.evaluation import evaluate
 from harness.plugins import find_methods
-from harness.training import Hooks, Stepper, batch_loss, decay_groups, rate_factor, train
+from harness.training import Hooks, Stepper, batch_loss, parameter_groups, rate_factor, train
 
 
 def settings(**changes):
@@ -72,7 +72,7 @@ def test_decay_goes_by_the_papers_names():
         }
     )
     names = {parameter: name for name, parameter in model.named_parameters()}
-    decayed, free = decay_groups(model, 0.01)
+    decayed, free = parameter_groups(model, 1e-3, 0.01)
     assert decayed["weight_decay"] == 0.01
     assert {names[p] for p in decayed["params"]} == {"self_attn_layer_norm.weight", "linear.weight"}
     assert free["weight_decay"] == 0

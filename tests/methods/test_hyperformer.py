@@ -8,7 +8,7 @@ from reference import BART_NORMS, affine, away, check_layers, counted, gelu_tanh
 from tiny_backbone import TASKS, WIDTH, batch, build, learn
 from torch.nn.functional import layer_norm
 
-from harness.training import decay_groups
+from harness.training import parameter_groups
 
 NAMES = ("hyperformer", "hyperformer-efficient")
 KINDS = {"self_attn.out_proj": "self_attn", "encoder_attn.out_proj": "cross_attn", "fc2": "ffn"}
@@ -115,7 +115,7 @@ def test_starting_values_and_what_trains(name, family, deviation, of_vectors):
 @each
 def test_generators_of_biases_and_the_norm_are_spared_weight_decay_as_in_the_published_code(name):
     model, _, _ = build(name)
-    decayed = {id(parameter) for parameter in decay_groups(model, 0.01)[0]["params"]}
+    decayed = {id(parameter) for parameter in parameter_groups(model, 1e-3, 0.01)[0]["params"]}
     spared = {key for key, p in model.lm.pet.named_parameters() if id(p) not in decayed}
     weights = {key.split(".")[-2] for key in spared if key.endswith("weight")}
     assert weights == {"LayerNorm", "down_bias", "up_bias"}
@@ -154,7 +154,7 @@ def test_the_original_trains_the_norms_of_t5_and_spares_what_makes_biases_weight
     model, _, _ = build("hyperformer-efficient", family="t5", form="original")
     others = {key for key, p in model.lm.named_parameters() if p.requires_grad and not key.startswith("pet.")}
     assert others == {key for key, _ in model.lm.named_parameters() if "norm" in key and not key.startswith("pet.")}
-    decayed = {id(parameter) for parameter in decay_groups(model, 0.01)[0]["params"]}
+    decayed = {id(parameter) for parameter in parameter_groups(model, 1e-3, 0.01)[0]["params"]}
     generator = model.lm.pet.stacks["encoder"].generators["all"]
     assert id(generator.scale.weight) in decayed and id(generator.shift_bias.weight) not in decayed
 

@@ -45,6 +45,8 @@ class Synthetic:
     predictions: bool = True
     answers: dict[str, str] | None = None  # to `QUESTIONS`, with pictures; None: one answer to nothing in particular
     rate_origin: RateOrigin | None = None
+    studies: tuple[str, ...] = ()
+    ranked: bool = True
     data: dict[str, str] = field(default_factory=lambda: {"mini": "feedfacefeedface"})
 
     @property
@@ -58,6 +60,8 @@ class Synthetic:
             "method": self.method,
             "parameters": self.overrides,
             "overrides": self.overrides,
+            "studies": list(self.studies),
+            "ranked": self.ranked,
             "seed": self.seed,
             "settings": settings | self.settings,
             "versions": {self.method: "1"},

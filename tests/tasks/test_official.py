@@ -324,7 +324,10 @@ def same(found, official):
     return len(expected) >= 6 and {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-9)
 
 
-@pytest.mark.parametrize(("name", "with_meteor"), [("fakecap", True), ("model", False)])
+@pytest.mark.parametrize(
+    ("name", "with_meteor"),
+    [("fakecap", False), ("model", False), pytest.param("fakecap", True, marks=pytest.mark.slow)],
+)
 def test_captions_score_as_in_the_official_pipeline(real_folder, request, name, with_meteor):
     folder = real_folder("coco_captions")
     if not with_meteor:
