@@ -166,7 +166,8 @@ def _scored(task: Task, made: Sequence[Example], predictions: Sequence[str]) -> 
     scored = task.score(made, predictions)
     if len(scored.per_example) != len(made):
         raise Broken(f"score returns {len(scored.per_example)} scores of {len(made)} examples: return one for each")
-    if not all(map(math.isfinite, (scored.value, *scored.per_example))):
+    # An example may have no score of its own, as under a correlation.
+    if not math.isfinite(scored.value) or any(map(math.isinf, scored.per_example)):
         raise Broken("a score is infinite or no number: return 0 where nothing can be scored")
     return scored.value
 
