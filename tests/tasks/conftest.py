@@ -22,6 +22,8 @@ from synthetic_files import (
     write_vqav2,
 )
 
+from tasks.metrics import captions
+
 
 @pytest.fixture(scope="session")
 def synthetic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -55,3 +57,9 @@ def real_folder() -> Callable[[str], Path]:
         return path
 
     return give
+
+
+@pytest.fixture
+def no_meteor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """METEOR takes seconds of a processor."""
+    monkeypatch.setattr(captions, "meteor", lambda *_: None)

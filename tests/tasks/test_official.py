@@ -7,7 +7,6 @@ from collections import defaultdict
 import pytest
 
 from tasks import DataError
-from tasks.metrics import captions
 from tasks.official.catalogue import FORMATS
 
 VQA_ANSWERS = [{"answer": answer} for answer in ["two"] * 5 + ["3"] * 5]
@@ -101,12 +100,6 @@ def matched(tmp_path):
         return FORMATS[task].read(tmp_path / "references", tmp_path / "predictions", asked)
 
     return read
-
-
-@pytest.fixture
-def no_meteor(monkeypatch):
-    """METEOR takes seconds of a processor."""
-    monkeypatch.setattr(captions, "meteor", lambda *_: None)
 
 
 @pytest.mark.parametrize("task", SMALL)

@@ -171,7 +171,7 @@ SUBMITTED = {
 
 
 @pytest.mark.parametrize("task", TASKS, ids=lambda task: task.name)
-def test_predictions_are_written_as_the_owners_server_takes_them(data, task, tmp_path):
+def test_predictions_are_written_as_the_owners_server_takes_them(data, task, tmp_path, no_meteor):
     made = task(data)
     examples = made.examples("submit")
     assert [example.id for example in examples] == ["128", "129", "130", "131"]
