@@ -69,7 +69,7 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
             _compare(cell, task.name, task.fingerprint_for(spec.encoder), f"the data of {task.name}")
     visual = _Visual(cell, tasks, spec.encoder, options.weights, device)
     if visual.encoder is not None:
-        _compare(cell, "encoder", visual.encoder.fingerprint, f"the weights of image encoder {spec.encoder}")
+        _compare(cell, "encoder", visual.encoder.fingerprint, f"the weights of image encoder {visual.encoder.name}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
     model, tokenizer = _load(cell, options, spec, visual.width)
     if cell.settings.image_encoder == "tuned":
