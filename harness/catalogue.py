@@ -24,7 +24,7 @@ class Catalogue:
         self.weights = weights
         self.plugins = plugins
         self._tasks: dict[str, Task] = {}  # data is digested once, also for a grid of a thousand cells
-        self._fingerprints: dict[str, str] = {}
+        self._fingerprints: dict[tuple[str, str], str] = {}  # by task and encoder
         self._backbone_fingerprints: dict[str, dict[str, str]] = {}
 
     @cached_property
@@ -61,16 +61,24 @@ class Catalogue:
 
     def missing(self, suite: str, backbone: str) -> str | None:
         """Return None if the suite can run on the backbone here, else one sentence: what to get and how."""
-        reasons = [self.task(task).missing() for task in self.suites[suite].tasks]
-        reasons.append(self.backbone_missing(backbone))
+        encoder = self.backbones[backbone].encoder
+        tasks = [self.task(name) for name in self.suites[suite].tasks]
+        reasons = [task.missing() or task.missing_images(encoder) for task in tasks]
+        reasons.append(self.backbone_missing(backbone, self._encodes(suite, encoder)))
         return "; ".join(reason for reason in dict.fromkeys(reasons) if reason) or None
 
-    def backbone_missing(self, backbone: str) -> str | None:
-        """Return None if the weights of the backbone and of its image encoder are here, else one sentence."""
+    def backbone_missing(self, backbone: str, encodes: bool = True) -> str | None:
+        """Return None if the weights of the backbone and, where it ``encodes``, of its image encoder are here, else
+        one sentence.
+        """
         from harness.backbones import registry, vision
 
         spec = self.backbones[backbone]
-        return registry.missing(spec, self.weights) or vision.missing(spec.encoder, self.weights)
+        return registry.missing(spec, self.weights) or (vision.missing(spec.encoder, self.weights) if encodes else None)
+
+    def _encodes(self, suite: str, encoder: str) -> bool:
+        """Whether a suite has pictures of which there are no features of this encoder yet."""
+        return any(self.task(name).precomputed(encoder) is None for name in self.suites[suite].tasks)
 
     def backbone_fingerprints(self, backbone: str) -> dict[str, str]:
         """Digests of what is present: of the "backbone"'s weights and of its image "encoder"'s."""
@@ -94,16 +102,20 @@ class Catalogue:
         return f"backbone {backbone!r} has no {kind} suites; it has: {', '.join(served)}"
 
     def fingerprints(self, suite: str, backbone: str) -> dict[str, str]:
-        """Digests of what is present: of each task's data by its name, of "backbone" and of its "encoder".
+        """Digests of what is present: of each task's data by its name, of "backbone" and, if it encodes, its "encoder".
 
         Raises:
             DataError: a data file is there but broken.
         """
+        encoder = self.backbones[backbone].encoder
         found = {}
         for name in self.suites[suite].tasks:
             task = self.task(name)
-            if task.missing() is None:
-                if name not in self._fingerprints:
-                    self._fingerprints[name] = task.fingerprint()
-                found[name] = self._fingerprints[name]
-        return found | self.backbone_fingerprints(backbone)
+            if (task.missing() or task.missing_images(encoder)) is None:
+                if (name, encoder) not in self._fingerprints:
+                    self._fingerprints[name, encoder] = task.fingerprint_for(encoder)
+                found[name] = self._fingerprints[name, encoder]
+        found |= self.backbone_fingerprints(backbone)
+        if not self._encodes(suite, encoder):
+            found.pop("encoder", None)
+        return found

@@ -31,7 +31,7 @@ class Batch:
     task: str
     ids: Tensor  # (b, l), int64
     mask: Tensor  # (b, l), 1 where there is text
-    features: Tensor  # (b, i, n, feature width); float16 as stored, float32 after `to`
+    features: Tensor  # (b, i, n, feature width); as stored, float32 after `to`
     labels: Tensor  # (b, t), padded with `IGNORED`
     weights: Tensor  # (b,), float32: weight of the drawn target
     indices: np.ndarray  # (b,), positions of the examples in their `TaskData`

@@ -1,4 +1,4 @@
-"""Image features: computed once per encoder and image set, then read from one memory-mapped file.
+"""Image features: read as they lie among the data, or computed once per encoder and image set and then mapped.
 
 A clip is read as at most 64 tokens, as many as the papers take steps of a video: the maxima of each frame over a
 coarser grid, 2 × 2 where there are 16 frames.
@@ -21,7 +21,7 @@ from torch.nn.functional import adaptive_max_pool2d
 
 from harness.errors import UserError
 from harness.store import Progress, Store, silent, write_array
-from tasks import DataError, ImageSet
+from tasks import DataError, FeatureSource, ImageSet
 
 ROWS, IDS = "rows.npy", "ids.json"
 CLIP_TOKENS = 64
@@ -41,11 +41,26 @@ class Encoder(Protocol):
         ...
 
 
+class SourceRows:
+    """The features of some names of a source, in this order; a row is read when it is asked for."""
+
+    def __init__(self, source: FeatureSource, names: Sequence[str]) -> None:
+        self._source = source
+        self._names = names
+
+    def __getitem__(self, rows: np.ndarray) -> np.ndarray:
+        """Row numbers of any shape -> features (*shape, tokens, width)."""
+        read = [self._source.read(self._names[row]) for row in rows.ravel().tolist()]
+        return np.stack(read).reshape(*rows.shape, self._source.tokens, self._source.width)
+
+
 @dataclass(frozen=True)
 class Features:
-    """The features of one image set: ``rows`` (n, tokens per image or clip, width), float16, and the row of each id."""
+    """The features of one image set: ``rows`` (n, tokens per image or clip, width), float16 unless files that others
+    made hold float32, and the row of each id.
+    """
 
-    rows: np.ndarray
+    rows: np.ndarray | SourceRows
     index: Mapping[str, int]
     set_name: str
 
@@ -61,8 +76,34 @@ class Features:
             raise DataError(f"image {error.args[0]!r} is not in image set {self.set_name!r}") from error
 
     def gather(self, rows: np.ndarray) -> Tensor:
-        """Row numbers (b, i) -> features (b, i, tokens, width), float16; only these rows are read."""
+        """Row numbers (b, i) -> features (b, i, tokens, width), as they are stored; only these rows are read."""
         return torch.from_numpy(self.rows[rows])
+
+
+def read_features(store: Store, source: FeatureSource, images: ImageSet, progress: Progress = silent) -> Features:
+    """Take the features of an image set from a source.
+
+    The first time, each is read once: a broken file ends a cell before it trains, not after hours of it.
+
+    Raises:
+        DataError: the source leaves an image out, or has it but broken.
+        UserError: the cache cannot be written.
+    """
+    names = {image: images.feature_name(image) for image in images.ids()}
+    if absent := next((name for name in names.values() if name not in source.names), None):
+        raise DataError(f"{source.place}: no features of {absent!r}, which {images.name} needs; extract or fetch them")
+
+    def read_all() -> int:
+        for done, name in enumerate(names.values(), start=1):
+            source.read(name)
+            progress(f"reading features of {images.name}", done, len(names))
+        return len(names)
+
+    key = {"version": VERSION, "source": source.fingerprint, "set": images.name, "images": images.fingerprint}
+    store.remembered("read-features", key, read_all, progress)
+    return Features(
+        SourceRows(source, list(names.values())), {image: row for row, image in enumerate(names)}, images.name
+    )
 
 
 def features(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 
@@ -11,19 +12,19 @@ from harness import parameters
 from harness.backbones import registry
 from harness.backbones.joint import JointBackbone
 from harness.backbones.specs import BackboneSpec
-from harness.backbones.vision import ImageEncoder, load_encoder
+from harness.backbones.vision import SPECS, load_encoder
 from harness.catalogue import Catalogue
 from harness.cells import Cell, Settings
 from harness.data import TaskData
 from harness.errors import Incompatible, Unavailable, UserError
-from harness.features import Features, features
+from harness.features import Features, features, read_features
 from harness.options import Options
 from harness.store import Progress, Store
 from harness.texts import Shown, TextStore
 from harness.workbench import Workbench, attention, find_device, find_dtype, make_reproducible, seed_everything
 from methods import Method, TaskContext
 from reports.record import Parameters
-from tasks import Role, Task
+from tasks import ImageSet, Role, Task
 
 SHOWN: Mapping[str, Shown] = {"subtitle-blind": "question", "question-blind": "nothing"}
 """What a control leaves of the text; the others leave all of it."""
@@ -39,6 +40,7 @@ class Prepared:
     train: Sequence[TaskData]
     select: Sequence[TaskData]  # empty when no epoch is selected
     scored: Sequence[TaskData]  # the split that the settings score on
+    read: Callable[[Task, Role], TaskData]  # what else of a task is asked for
 
 
 def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
@@ -58,19 +60,20 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
     make_reproducible(options.threads, device)
     catalogue = Catalogue(options.data, options.weights, options.plugins)
     tasks = [catalogue.task(name) for name in cell.tasks]
+    spec = registry.get(cell.backbone)
     for task in tasks:
-        if reason := task.missing():
+        if reason := task.missing() or task.missing_images(spec.encoder):
             raise Unavailable(reason)
         if task.name in cell.data:
-            _compare(cell, task.name, task.fingerprint(), f"the data of {task.name}")
-    spec = registry.get(cell.backbone)
-    encoder = load_encoder(spec.encoder, options.weights).to(device)
-    _compare(cell, "encoder", encoder.fingerprint, f"the weights of image encoder {encoder.name}")
+            _compare(cell, task.name, task.fingerprint_for(spec.encoder), f"the data of {task.name}")
+    visual = _Visual(tasks, spec.encoder, options.weights, device)
+    if visual.encoder is not None:
+        _compare(cell, "encoder", visual.encoder.fingerprint, f"the weights of image encoder {spec.encoder}")
     method = catalogue.methods.get(cell.method)(**cell.parameters)
-    bench = _build(cell, options, spec, method, encoder.width, device)
+    bench = _build(cell, options, spec, method, visual.width, device)
     counts = parameters.count(method, spec, cell.kind, cell.tasks, loaded=bench.model)
     store = Store(options.cache)
-    reader = _Reader(cell, store, encoder, bench, progress)
+    reader = _Reader(cell, store, visual, bench, progress)
     splits: dict[Role, list[TaskData]] = {}
     settings = cell.settings
     roles: tuple[Role, ...] = ("train", settings.score_on)
@@ -78,7 +81,7 @@ def prepare(cell: Cell, options: Options, progress: Progress) -> Prepared:
         splits[role] = [reader.read(task, role) for task in tasks]
     seed_everything(cell.seed)
     select = splits["select"] if settings.selection == "best" else []
-    return Prepared(bench, counts, store, splits["train"], select, splits[settings.score_on])
+    return Prepared(bench, counts, store, splits["train"], select, splits[settings.score_on], reader.read)
 
 
 def _compare(cell: Cell, name: str, fingerprint: str, thing: str) -> None:
@@ -122,13 +125,47 @@ def _prefix(task: Task, settings: Settings) -> str:
     return (settings.task_prefixes == "published" and task.published_prefix) or task.prefix
 
 
+class _Visual:
+    """Where the features of tasks come from: files that lie among their data, or the image encoder.
+
+    Raises:
+        Unavailable: the encoder is needed, and its weights are not here.
+        UserError: they are broken, or features are of different widths.
+    """
+
+    def __init__(self, tasks: Sequence[Task], encoder: str, weights: Path | None, device: torch.device) -> None:
+        found = {task.name: task.precomputed(encoder) for task in tasks}
+        self._sources = {name: source for name, source in found.items() if source is not None}
+        self.encoder = load_encoder(encoder, weights).to(device) if len(self._sources) < len(tasks) else None
+        for source in self._sources.values():
+            if source.encoder in SPECS and source.width != SPECS[source.encoder].width:
+                raise UserError(
+                    f"{source.place}: features of width {source.width}; those of {source.encoder} have "
+                    f"{SPECS[source.encoder].width}: take the folder away or put features of that encoder there"
+                )
+        widths = {source.place: source.width for source in self._sources.values()}
+        if self.encoder is not None:
+            widths[f"image encoder {encoder}"] = self.encoder.width
+        if len(set(widths.values())) > 1:
+            told = ", ".join(f"{width} in {place}" for place, width in widths.items())
+            raise UserError(f"features of one suite have several widths: {told}; keep those of one encoder")
+        self.width = next(iter(widths.values()))
+
+    def open(self, task: Task, images: ImageSet, store: Store, progress: Progress) -> Features:
+        """The features of an image set of a task."""
+        if task.name in self._sources:
+            return read_features(store, self._sources[task.name], images, progress)
+        assert self.encoder is not None
+        return features(store, self.encoder, images, progress)
+
+
 class _Reader:
     """Opens the data of tasks; image sets that several of them share are opened once."""
 
-    def __init__(self, cell: Cell, store: Store, encoder: ImageEncoder, bench: Workbench, progress: Progress) -> None:
+    def __init__(self, cell: Cell, store: Store, visual: _Visual, bench: Workbench, progress: Progress) -> None:
         self.cell = cell
         self.store = store
-        self.encoder = encoder
+        self.visual = visual
         self.progress = progress
         longest = getattr(bench.model.lm.config, "max_position_embeddings", None)
         self.texts = TextStore(store, bench.tokenizer, longest, progress)
@@ -142,7 +179,7 @@ class _Reader:
         images = task.images(role)
         key = (images.name, images.fingerprint)
         if key not in self.opened:
-            self.opened[key] = features(self.store, self.encoder, images, self.progress)
+            self.opened[key] = self.visual.open(task, images, self.store, self.progress)
         fingerprint = self.cell.data.get(task.name) or task.fingerprint()
         texts = self.texts.open(
             task, fingerprint, role, examples, _prefix(task, settings), SHOWN.get(settings.control, "all")

@@ -99,7 +99,8 @@ class TextStore:
     ) -> Texts:
         """Open the text of all examples of a role; the first time, tokenise it.
 
-        The encoder reads ``prefix`` and what is shown of the example; ``fingerprint`` is that of the task's data.
+        The encoder reads ``prefix``, in the task's place for it, and what is shown of the example; ``fingerprint`` is
+        that of the task's data.
 
         Raises:
             DataError: an example's targets and weights do not fit together.
@@ -114,7 +115,7 @@ class TextStore:
         }
 
         def build(folder: Path) -> None:
-            texts = (prefix + _input(example, shown) for example in examples)
+            texts = (_prefixed(prefix, _input(example, shown), task.prefix_place) for example in examples)
             inputs = self._ragged(texts, limits[0], f"text of {task.name}", len(examples))
             scored = [scored_targets(example) for example in examples]
             pairs = list(chain.from_iterable(scored))
@@ -155,6 +156,12 @@ def _input(example: Example, shown: Shown) -> str:
     if shown == "all":
         return example.whole_text
     return example.text if shown == "question" else ""
+
+
+def _prefixed(prefix: str, text: str, place: Literal["before", "after"]) -> str:
+    if place == "before" or not prefix:
+        return prefix + text
+    return f"{text} {prefix}".lstrip()
 
 
 def _offsets(lengths: Iterable[int]) -> np.ndarray:

@@ -6,10 +6,12 @@ from tasks.base import (
     DataError,
     Decoding,
     Example,
+    FeatureSource,
     ImageSet,
     Metric,
     Role,
     Scored,
+    SubmittedTask,
     Task,
 )
 
@@ -19,9 +21,11 @@ __all__ = [
     "DataError",
     "Decoding",
     "Example",
+    "FeatureSource",
     "ImageSet",
     "Metric",
     "Role",
     "Scored",
+    "SubmittedTask",
     "Task",
 ]

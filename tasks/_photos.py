@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import ClassVar
 
 from PIL import Image
 
 from tasks._files import decode
 from tasks._folder import FolderTask
-from tasks.base import DataError, ImageSet
-
-Found = tuple[Path, int]
-"""Where a file lies, and its size in bytes."""
-
-
-def files_below(folders: Iterable[Path], wanted: set[str]) -> dict[str, Found]:
-    """Return the wanted files, by name, that lie in these folders or in folders below them."""
-    found: dict[str, Found] = {}
-    for top in folders:
-        for place, below, names in os.walk(top, followlinks=True):
-            below.sort()
-            for name in wanted.intersection(names):
-                path = Path(place, name)
-                try:
-                    found.setdefault(name, (path, path.stat().st_size))
-                except OSError:  # a link to nowhere
-                    continue
-    return found
-
-
-def digest_of(files: Iterable[tuple[str, Found]]) -> str:
-    """Return a digest of names and sizes: a hundred thousand photos are too many to read before every run."""
-    total = hashlib.sha256()
-    for name, (path, size) in files:
-        total.update(f"{name} {path.name} {size}\n".encode())
-    return total.hexdigest()[:16]
+from tasks._scattered import Found, Scattered, digest_of
+from tasks.base import DataError, FeatureSource, ImageSet
+from tasks.features import open_features
 
 
 class PhotoFiles(ImageSet):
@@ -63,11 +37,16 @@ class PhotoFiles(ImageSet):
         path, _ = self._files[image_id]
         return decode(path, str(path), image_id)
 
+    def feature_name(self, image_id: str) -> str:
+        """The name of the photo's file, without suffix, as in VL-Adapter's files."""
+        return self._files[image_id][0].stem
+
 
 class PhotoTask(FolderTask):
-    """A task whose annotation files name photos; it can run when every one of them is there.
+    """A task whose annotation files name photos; it can run when every one of them, or features of it, is there.
 
-    The task's files are named from the data folder on: tasks share photos.
+    The task's files are named from the data folder on: tasks share photos. Features of an encoder lie in the folder
+    ``features/ENCODER`` beside the photos', such as ``coco/features/clip-rn101``, in files and folders of any names.
     """
 
     folders = ("",)
@@ -80,24 +59,65 @@ class PhotoTask(FolderTask):
 
     def absent(self) -> list[str]:
         """Files and folders that are required and not there."""
-        return super().absent() + [f"{name}/" for name in self.photo_folders if not (self.folder / name).is_dir()]
+        photos = () if self._any_features else self.photo_folders
+        return super().absent() + [f"{name}/" for name in photos if not (self.folder / name).is_dir()]
 
     def missing(self) -> str | None:
-        """Name the files that are not there, or count the photos; what is there but broken, `examples` tells."""
+        """Name the files that are not there, or count the photos; what is there but broken, `examples` tells.
+
+        Of photos and features, either will do; `missing_images` knows of which encoder.
+        """
         try:
-            return super().missing() or self._missing_photos()
+            return super().missing() or (None if self._any_features else self._scattered.missing())
         except DataError:
             return None
 
-    def _missing_photos(self) -> str | None:
-        absent = sorted(self.wanted_photos - self._photos.keys())
-        if not absent:
+    def missing_images(self, encoder: str) -> str | None:
+        """Count the photos that are not there, or that features of this encoder leave out."""
+        source = self.precomputed(encoder)
+        if source is None:
+            return self._scattered.missing()
+        if encoder not in self._left_out:  # asked for every cell of a grid
+            self._left_out[encoder] = sorted(
+                name for name in self.wanted_photos if name.rpartition(".")[0] not in source.names
+            )
+        if not (absent := self._left_out[encoder]):
             return None
-        places = " and ".join(str(self.folder / name) for name in self.photo_folders)
         return (
-            f"{len(absent):,} of {len(self.wanted_photos):,} photos are not in {places} (first: {absent[0]}): "
-            f"{self.photo_origin}; layout in {type(self).__module__}"
+            f"{len(absent):,} of {len(self.wanted_photos):,} photos have no features in {source.place} (first: "
+            f"{absent[0]}); extract them by `python -m harness features --encoder {encoder}`, or take the folder away"
         )
+
+    @cached_property
+    def _left_out(self) -> dict[str, list[str]]:
+        return {}
+
+    def precomputed(self, encoder: str) -> FeatureSource | None:
+        """What lies in the encoder's folders, opened once."""
+        if self.data is None:
+            return None
+        if encoder not in self._opened:
+            folders = [folder / encoder for folder in self._feature_folders]
+            self._opened[encoder] = open_features([folder for folder in folders if folder.is_dir()], encoder)
+        return self._opened[encoder]
+
+    @cached_property
+    def _opened(self) -> dict[str, FeatureSource | None]:
+        return {}
+
+    @property
+    def _feature_folders(self) -> list[Path]:
+        return list(dict.fromkeys(self.folder / PurePath(name).parent / "features" for name in self.photo_folders))
+
+    @property
+    def _any_features(self) -> bool:
+        return any(folder.is_dir() for folder in self._feature_folders)
+
+    @cached_property
+    def _scattered(self) -> Scattered:
+        folders = [self.folder / name for name in self.photo_folders]
+        origin = f"{self.photo_origin}; layout in {type(self).__module__}"
+        return Scattered(folders, self.photo_names, "photos", origin)
 
     @abstractmethod
     def photo_names(self) -> set[str]:
@@ -107,18 +127,19 @@ class PhotoTask(FolderTask):
             DataError: a file cannot be read.
         """
 
-    @cached_property
+    @property
     def wanted_photos(self) -> set[str]:
         """What `photo_names` found, scanned once."""
-        return self.photo_names()
-
-    @cached_property
-    def _photos(self) -> Mapping[str, Found]:
-        return files_below([self.folder / name for name in self.photo_folders], self.wanted_photos)
+        return self._scattered.wanted
 
     def fingerprint(self) -> str:
         """Digest of the contents of all annotation files, and of names and sizes of all photos."""
-        return f"{super().fingerprint()}-{digest_of(sorted(self._photos.items()))}"
+        return f"{super().fingerprint()}-{self._scattered.fingerprint()}"
+
+    def fingerprint_for(self, encoder: str) -> str:
+        """The same, with the features in the photos' place where there are some."""
+        source = self.precomputed(encoder)
+        return self.fingerprint() if source is None else f"{super().fingerprint()}-{source.fingerprint}"
 
     def photo_files(self, name: str, files: Mapping[str, str]) -> PhotoFiles:
         """Return the image set of this name; ``files``: the name of each image id's file.
@@ -126,7 +147,9 @@ class PhotoTask(FolderTask):
         Raises:
             DataError: photos are not there.
         """
-        if absent := [file for file in files.values() if file not in self._photos]:
-            reason = self._missing_photos()
-            raise DataError(reason or f"{name}: no file {absent[0]!r} in {self.contents()}; {self.photo_origin}")
-        return PhotoFiles(name, {image: self._photos[file] for image, file in files.items()})
+        if not self._any_features:
+            return PhotoFiles(name, self._scattered.locate(files))
+        # Then a photo is needed only where one is opened.
+        assumed = {file: (self.folder / self.photo_folders[0] / file, 0) for file in files.values()}
+        found = assumed | dict(self._scattered.found)
+        return PhotoFiles(name, {image: found[file] for image, file in files.items()})

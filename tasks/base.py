@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from PIL.Image import Image
 from pydantic import BaseModel, ConfigDict
 
-Role = Literal["train", "select", "report"]
-"""What a split is used for: to learn, to choose a checkpoint, to publish a score. The last two never coincide."""
+if TYPE_CHECKING:
+    import numpy as np
+
+Role = Literal["train", "select", "report", "submit"]
+"""What a split is used for: to learn, to choose a checkpoint, to publish a score, and, where its references are hidden,
+to send predictions to the owners. Selection and report never coincide."""
 
 ROLES: tuple[Role, ...] = ("train", "select", "report")
+"""What every task has splits for."""
 
 
 class DataError(Exception):
@@ -111,13 +116,45 @@ class ImageSet(ABC):
         """Return the ``frames`` pictures of an id in order; of an image, the image alone. Raises as `open`."""
         return (self.open(image_id),)
 
+    def feature_name(self, image_id: str) -> str:
+        """Return the name of an image or clip in a `FeatureSource`."""
+        return image_id
+
+
+class FeatureSource(ABC):
+    """Features that were made before, of pictures or clips by name.
+
+    They are read one at a time and nothing stays open, so that processes may share a source and a source may be larger
+    than memory.
+    """
+
+    place: str  # where they lie, for messages
+    encoder: str  # what made them; one of this project's encoders, or another's name
+    fingerprint: str  # changes whenever any feature could differ
+    tokens: int  # of each picture or clip
+    width: int  # of each token
+
+    @property
+    @abstractmethod
+    def names(self) -> Collection[str]:
+        """What there are features of."""
+
+    @abstractmethod
+    def read(self, name: str) -> np.ndarray:
+        """Return the features of one of the ``names``: (tokens, width), float16 or float32.
+
+        Raises:
+            DataError: they cannot be read, or are not what was expected.
+        """
+
 
 class Task(ABC):
     """A plugin: one file in ``tasks/``, an entry point in group ``harness.tasks``, or a file given by ``--plugin``."""
 
     name: ClassVar[str]
     version: ClassVar[str]  # changes whenever the same data could give other examples
-    prefix: ClassVar[str]  # put before the text when task prefixes are on, for instance "vqa: "
+    prefix: ClassVar[str]  # put to the text when task prefixes are on, for instance "vqa: "
+    prefix_place: ClassVar[Literal["before", "after"]] = "before"  # the text, its subtitles included
     published_prefix: ClassVar[str | None] = None  # what the papers' code puts there, where it is something else
     decoding: ClassVar[Decoding] = Decoding()
     loss: ClassVar[Literal["example", "weighted-example", "token"]] = "example"
@@ -141,6 +178,18 @@ class Task(ABC):
         """Return None if the task can run, else one sentence: what is missing and how to get it."""
         return None
 
+    def precomputed(self, encoder: str) -> FeatureSource | None:
+        """Return features of this image encoder that lie among the data and stand for the pictures; None: none do.
+
+        Raises:
+            DataError: they are there but broken.
+        """
+        return None
+
+    def missing_images(self, encoder: str) -> str | None:
+        """Return None if pictures, or features of this encoder in their place, are there, else as `missing` does."""
+        return None
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Digest of the data as it lies on disk; part of every cell's key.
@@ -148,6 +197,10 @@ class Task(ABC):
         Raises:
             DataError: a file is there but cannot be read.
         """
+
+    def fingerprint_for(self, encoder: str) -> str:
+        """Digest of the data that a cell with this encoder reads: of `precomputed` features in place of pictures."""
+        return self.fingerprint()
 
     @abstractmethod
     def examples(self, role: Role) -> Sequence[Example]:
@@ -164,3 +217,20 @@ class Task(ABC):
     @abstractmethod
     def score(self, examples: Sequence[Example], predictions: Sequence[str]) -> Scored:
         """Score one prediction per example."""
+
+
+class SubmittedTask(Task):
+    """A task with a split for "submit", too: only its owners' server scores that one.
+
+    Its examples have neither targets nor references; its files need not be there for anything else.
+    """
+
+    @abstractmethod
+    def submission(self, role: Role, examples: Sequence[Example], predictions: Sequence[str]) -> tuple[str, str]:
+        """Return the file that the server takes, its name (folder included) and its content.
+
+        Args:
+            role: "report" or "submit"; servers take predictions of both.
+            examples: all examples of that role.
+            predictions: one for each.
+        """

@@ -27,6 +27,7 @@ NAMED: tuple[Suite, ...] = (
         ("mini-vqa-double", "mini-gqa-double", "mini-nlvr-double", "mini-caption-double"),
     ),
     Suite("mini-video", "Embedded clips", ("mini-tvqa", "mini-how2qa", "mini-tvc", "mini-yc2c"), "video-text"),
+    Suite("video-text", "Clips with subtitles, as in the papers", ("tvqa", "how2qa", "tvc", "yc2c"), "video-text"),
     Suite("image-text", "Photos, as in the papers", ("vqav2", "gqa", "nlvr2", "coco-caption")),
 )
 

@@ -105,8 +105,9 @@ def load(spec: BackboneSpec, feature_width: int, weights: Path | None = None) ->
 
     `FILES` in ``weights``/<name> come first; without them an embedded backbone is read from the project and a
     hub backbone from the Hugging Face cache.
-    What is not pre-trained (a hub backbone's visual embedding) is drawn from torch's global generator; the
-    rows of added tokens are drawn from a generator of their own, so they are the same in every run.
+    What is not pre-trained (a hub backbone's visual embedding; what an embedded one reads features of another width
+    by) is drawn from torch's global generator; the rows of added tokens are drawn from a generator of their own, so
+    they are the same in every run.
 
     Raises:
         Unavailable: the weights are not there.
@@ -140,15 +141,21 @@ def _read_config(spec: BackboneSpec, folder: Path) -> dict[str, Any]:
 def _load_embedded(
     spec: BackboneSpec, folder: Path, feature_width: int
 ) -> tuple[JointBackbone, PreTrainedTokenizerFast]:
-    """Everything is in one file, the pre-trained visual embedding too; tied tensors may be stored once."""
+    """Everything is in one file, the pre-trained visual embedding too; tied tensors may be stored once.
+
+    Features of another width than it was pre-trained on are another encoder's, and their projection is not loaded.
+    """
     family = FAMILIES[spec.family]
     language_model = family.build(family.config(**_read_config(spec, folder)))
     model = family.joint(language_model, feature_width)
     stored = load_file(folder / WEIGHTS)
+    anew = "visual.feature." if feature_width not in spec.feature_widths.values() else ()
+    stored = {name: tensor for name, tensor in stored.items() if not name.startswith(anew)}
     result = model.load_state_dict(stored, strict=False)
     here = model.state_dict()
     filled = {here[name].data_ptr() for name in stored if name in here}
-    lost = [name for name in result.missing_keys if here[name].data_ptr() not in filled]
+    missed = [name for name in result.missing_keys if not name.startswith(anew)]
+    lost = [name for name in missed if here[name].data_ptr() not in filled]
     if lost or result.unexpected_keys:
         raise RuntimeError(f"missing tensors: {lost[:3]}, unexpected tensors: {result.unexpected_keys[:3]}")
     return model, load_tokenizer(folder / TOKENIZER)

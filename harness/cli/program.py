@@ -11,7 +11,19 @@ from collections.abc import Sequence
 
 import typer
 
-from harness.cli import contributing, listing, planning, pretraining, probing, running, scoring, tuning, watching
+from harness.cli import (
+    contributing,
+    extracting,
+    listing,
+    planning,
+    pretraining,
+    probing,
+    running,
+    scoring,
+    submitting,
+    tuning,
+    watching,
+)
 from harness.errors import Unavailable, UserError
 from reports.record import RecordError
 from tasks.base import DataError
@@ -37,6 +49,8 @@ app.command("params")(listing.params)
 app.command("check")(contributing.check)
 app.command("new")(contributing.new)
 app.command("score")(scoring.score)
+app.command("features")(extracting.features)
+app.command("submit")(submitting.submit)
 app.command("pretrain")(pretraining.pretrain)
 app.command("probe")(probing.probe)
 app.command("cell")(running.cell)

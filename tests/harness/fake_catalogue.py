@@ -46,7 +46,13 @@ class FakeTask:
     def missing(self) -> str | None:
         return self.absent
 
-    def fingerprint(self) -> str:
+    def missing_images(self, encoder: str) -> str | None:
+        return None
+
+    def precomputed(self, encoder: str) -> object:
+        return None
+
+    def fingerprint_for(self, encoder: str) -> str:
         assert self.absent is None, "asked for the fingerprint of absent data"
         return f"data of {self.name}"
 
@@ -60,11 +66,11 @@ class FakeCatalogue(Catalogue):
         self.__dict__["tasks"] = Registry("task", {name: Plugin(name, "here") for name in self._tasks})
         self.__dict__["suites"] = {name: Suite(name, name, (name,)) for name in self._tasks}
         self.__dict__["backbones"] = {
-            name: SimpleNamespace(name=name, family="bart", feature_widths={"image-text": 8}, like="")
+            name: SimpleNamespace(name=name, family="bart", feature_widths={"image-text": 8}, like="", encoder="eye")
             for name in ("small", "large")
         }
 
-    def backbone_missing(self, backbone: str) -> str | None:
+    def backbone_missing(self, backbone: str, encodes: bool = True) -> str | None:
         return None
 
     def backbone_fingerprints(self, backbone: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas
 import pytest
 import small_tasks
@@ -25,12 +26,13 @@ from harness.plugins import find_methods
 from harness.preparation import prepare
 from harness.run_folder import CellFolder
 from harness.store import silent
+from harness.submission import submit
 from methods import tuned
 from tasks import DataError
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
 
-from synthetic_files import write_coco, write_gqa, write_nlvr2, write_vqav2
+from synthetic_files import write_coco, write_gqa, write_nlvr2, write_value, write_vqav2
 
 TASKS = ("small-colour", "small-truth", "small-caption")
 
@@ -194,6 +196,76 @@ def test_the_papers_suite_runs_on_files_in_the_owners_layout(tmp_path, world):
     ]
     stored = [path for path in (tmp_path / "cache" / "features").iterdir() if path.is_dir()]
     assert len(stored) == 3 + 2 + 3  # of COCO's photos one set for each role, shared by two tasks
+
+
+def test_the_papers_suite_of_clips_runs_on_files_in_values_layout(tmp_path, world, monkeypatch):
+    data = tmp_path / "data"
+    clips = write_value(data) / "vis_features"
+    monkeypatch.setitem(small_world.CONFIG, "vocab_size", 96)  # 64 rows of the token table say where a visual token is
+    write_checkpoint(tmp_path / "small")
+    monkeypatch.setattr("harness.preparation.load_encoder", lambda *_: pytest.fail("features need no image encoder"))
+    monkeypatch.setattr("harness.backbones.vision.missing", lambda *_: "the encoder is not here")
+    catalogue = Catalogue(data)
+    tasks = catalogue.suites["video-text"].tasks
+    assert catalogue.missing("video-text", "small") is None
+    assert tasks == parameters.PAPER_SUITES["video-text"].tasks
+    assert tuple(catalogue.fingerprints("video-text", "small")) == (*tasks, "backbone")
+    cell = a_cell(tasks=tasks, epochs=1, batch_size=60, selection="best").model_copy(update={"kind": "video-text"})
+    options = world.model_copy(update={"data": data})
+    folder = run(tmp_path, cell, options)
+    result = folder.result()
+    assert (result.state, result.step) == ("done", 2 + 2 + 4 + 2)  # of TVC twice as many, two captions a moment
+    assert [(score.task, score.split, score.examples) for score in result.scores] == [
+        (task, "validation", 16) for task in tasks
+    ]
+    written = submit(folder, options, tmp_path / "submission", silent)
+    assert {path.parent.name for path in written} == set(tasks) and len(written) == 2 * len(tasks)
+    said = json.loads((tmp_path / "submission" / "tvqa" / "tvqa_test_predictions.json").read_text())
+    assert len(said) == 8 and set(said.values()) <= set(range(5))
+    stored = pandas.read_parquet(folder.path / "predictions.parquet")
+    lines = (tmp_path / "submission" / "yc2c" / "yc2c_val_predictions.jsonl").read_text().splitlines()
+    captions = [json.loads(line)["descs"][0]["desc"] for line in lines]
+    assert captions == stored[stored["task"] == "yc2c"]["prediction"].tolist()
+    ready = prepare(cell, options, silent)
+    assert ready.bench.model.visual.feature_width == 512
+    first = ready.scored[0]
+    batch = first.batch(np.array([3, 0, 1]), first.texts.first[:3])
+    names = [first.examples[index].images[0] for index in (3, 0, 1)]
+    found = [np.load(clips / "tv" / "clip-vit" / f"{name}.npz")["features"] for name in names]
+    assert names[1] == names[2] != names[0] and batch.features.shape == (3, 1, 64, 512)
+    assert all((batch.features[row, 0, : len(steps)].numpy() == steps).all() for row, steps in enumerate(found))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [({}, "no server scores small-colour, small-truth, small-caption"), ({"limit": 4}, "ran with limit 4; servers")],
+)
+def test_what_no_server_takes_is_not_submitted(tmp_path, world, settings, said):
+    folder = run(tmp_path, a_cell(epochs=0, **settings), world)
+    with pytest.raises(UserError, match=said):
+        submit(folder, world, tmp_path / "submission", silent)
+    assert not (tmp_path / "submission").exists()
+
+
+def test_broken_features_end_a_cell_before_it_trains(tmp_path, world):
+    data = tmp_path / "data"
+    path = write_value(data) / "vis_features" / "yc2" / "clip-vit" / "_val2_1.npz"
+    content = path.read_bytes()
+    path.write_bytes(content[:-100])
+    cell = a_cell(tasks=("yc2c",)).model_copy(update={"kind": "video-text"})
+    options = world.model_copy(update={"data": data})
+    with pytest.raises(DataError, match=r"_val2_1\.npz: is no whole \.npz file"):
+        prepare(cell, options, silent)
+    path.write_bytes(content)
+    prepare(cell, options, silent)
+
+
+def test_features_of_several_widths_do_not_train_together(tmp_path, world):
+    data = tmp_path / "data"
+    write_value(data)
+    options = world.model_copy(update={"data": data})
+    with pytest.raises(UserError, match=r"several widths: 512 in .*/clip-vit, 6 in image encoder"):
+        prepare(a_cell(tasks=("small-colour", "tvqa")), options, silent)
 
 
 def test_the_backbone_is_frozen_but_for_what_the_method_trains(world):

@@ -77,6 +77,21 @@ def test_subtitles_come_before_the_question_and_can_be_left_out(tmp_path):
     assert words == {"all": "<s> ask: <unk> blue image what colour </s>", "question": "<s> ask: what colour </s>"}
 
 
+def test_a_prefix_may_come_last_and_is_never_alone_with_a_space(tmp_path, monkeypatch):
+    task = SmallColour()
+    monkeypatch.setattr(SmallColour, "prefix_place", "after")
+    store = TextStore(Store(tmp_path), tokenizer())
+    first = [replace(task.examples("train")[0], subtitles="blue image")]
+
+    def read(prefix, shown):
+        texts = store.open(task, "1", "train", first, prefix, shown).inputs
+        return tokenizer().decode(texts.values, skip_special_tokens=False)
+
+    assert read("ask:", "all") == "<s> <unk> blue image what colour ask: </s>"
+    assert read("ask:", "nothing") == "<s> ask: </s>"
+    assert read("", "question") == "<s> what colour </s>"
+
+
 def test_without_the_image_features_are_zero(tmp_path):
     assert not whole(data(tmp_path, SmallColour, image_blind=True)).features.any()
     assert whole(data(tmp_path, SmallColour)).features.any()

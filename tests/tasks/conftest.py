@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from synthetic_files import write_coco, write_daquar, write_flickr8k, write_gqa, write_nlvr, write_nlvr2, write_vqav2
+from synthetic_files import (
+    write_coco,
+    write_daquar,
+    write_flickr8k,
+    write_gqa,
+    write_nlvr,
+    write_nlvr2,
+    write_value,
+    write_vqav2,
+)
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +30,7 @@ def synthetic_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_vqav2(data)
     write_nlvr2(data)
     write_gqa(data)
+    write_value(data)
     return data
 
 

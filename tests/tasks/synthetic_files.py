@@ -8,6 +8,7 @@ import random
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from PIL import Image
 
@@ -237,3 +238,90 @@ def write_gqa(data: Path, splits: dict[str, int] = GQA) -> Path:
                 }
         (folder / f"{split}_balanced_questions.json").write_text(json.dumps(questions))
     return folder
+
+
+VALUE = {"train": 60, "val": 8, "test": 4}
+VALUE_FILES = {
+    "tvqa": {"train": "tvqa_train", "val": "tvqa_val", "test": "tvqa_test_release"},
+    "how2qa": {
+        "train": "how2qa_train_release",
+        "val": "how2qa_val_release",
+        "test": "how2qa_test_public_release",
+    },
+    **{task: {part: f"{task}_{part}_release" for part in VALUE} for task in ("tvc", "yc2c")},
+}
+
+
+def value_clips(kind: str, splits: dict[str, int] = VALUE) -> Iterator[tuple[str, int, str]]:
+    """Split, number and name of the clips of a kind ("tv", "how2" or "yc2"); three of a cooking video."""
+    number = 0
+    for split, count in splits.items():
+        for index in range(count):
+            number += 1
+            name = {
+                "tv": f"show_s01e{number:02}_clip_00",
+                "how2": f"{number}",
+                "yc2": f"_{split}{index // 3}_{index % 3}",
+            }
+            yield split, number, name[kind]
+
+
+def write_value(data: Path, splits: dict[str, int] = VALUE, width: int = 512) -> Path:
+    """All four tasks in VALUE's layout: two questions and one or two captioned moments a clip, random features."""
+    folder = data / "video"
+    generator = np.random.default_rng(0)
+    for kind, tasks in {"tv": ("tvqa", "tvc"), "how2": ("how2qa",), "yc2": ("yc2c",)}.items():
+        clips = list(value_clips(kind, splits))
+        features = folder / "vis_features" / kind / "clip-vit"
+        features.mkdir(parents=True)
+        for _, number, clip in clips:
+            steps = generator.normal(size=(1 + number % 90, width)).astype(np.float16)
+            np.savez(features / f"{clip}.npz", features=steps)
+        said = ({"vid_name": clip, "sub": [value_line(2.0, f" It is {colour(number)} .")]} for _, number, clip in clips)
+        write_lines(folder / "ann" / f"{kind}_subtitles.jsonl", said)
+        for task in tasks:
+            made = value_question if task.endswith("qa") else value_caption
+            for split, name in VALUE_FILES[task].items():
+                lines = [
+                    made(task, number, clip, hidden=split == "test")
+                    for part, number, clip in clips
+                    if part == split
+                    for number in (2 * number, 2 * number + 1)
+                ]
+                write_lines(folder / "ann" / task / f"{name}.jsonl", lines)
+    return folder
+
+
+def colour(number: int) -> str:
+    return COLOURS[number % 4]
+
+
+def value_line(start: float, text: str) -> dict[str, object]:
+    return {"text": text, "start": start, "end": start + 1.5}
+
+
+def value_question(task: str, number: int, clip: str, hidden: bool) -> dict[str, object]:
+    """A line of TVQA's or How2QA's files."""
+    choices = {f"a{index}": f" {name}. " for index, name in enumerate((*COLOURS, "none")[: 5 if task == "tvqa" else 4])}
+    line = {"vid_name": clip, "ts": "1.5-4.25", "qid": number, "q": f"What colour is thing {number}? ", **choices}
+    if task == "tvqa":
+        line["show_name"] = "Show"
+    return line if hidden else line | {"answer_idx": number // 2 % 4}
+
+
+def value_caption(task: str, number: int, clip: str, hidden: bool) -> dict[str, object]:
+    """A line of TVC's or YC2C's files; TVC has two captions a moment."""
+    line: dict[str, object] = {"vid_name": clip, "duration": 14, "clip_id": number}
+    if task == "tvc":
+        line["ts"] = [0, 4.25]
+    verbs = ("shows", "paints") if task == "tvc" else ("paints",)
+    described = [
+        {"desc": f"Somebody {verb} thing {number} in {colour(number // 2)} .", "desc_id": number} for verb in verbs
+    ]
+    return line if hidden else line | {"descs": described}
+
+
+def write_lines(path: Path, records: Iterable[object]) -> None:
+    """One record a line."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from tasks import ROLES, Example, Task
+from tasks import ROLES, DataError, Example, SubmittedTask, Task
 from tasks.floors import floors
 from tasks.suites import known
 
@@ -56,7 +56,8 @@ def test_names_are_unique():
 
 def test_the_card_is_complete(task):
     card = task.card
-    assert set(card.splits) == set(ROLES)
+    hidden = {"submit"} if isinstance(task, SubmittedTask) else set()
+    assert set(card.splits) == {*ROLES, *hidden}
     assert card.splits["select"] != card.splits["report"]
     assert all((card.title, card.summary, card.source, card.licence, card.metric.version, card.cluster))
     assert all(card.splits.values())
@@ -90,7 +91,14 @@ def test_examples_have_their_images(task):
         named = {i for example in task.examples(role) for i in example.images}
         assert named <= set(images.ids())
         assert images.name and images.fingerprint
-        assert all(images.open(image).mode == "RGB" for image in sorted(named)[:2])
+        source = task.precomputed("any")
+        for image in sorted(named)[:2]:
+            if source is None:
+                assert images.open(image).mode == "RGB"
+            else:
+                assert source.read(images.feature_name(image)).shape == (source.tokens, source.width)
+                with pytest.raises(DataError, match="there are features, but no pictures"):
+                    images.open(image)
 
 
 def test_perfect_predictions_reach_the_floors_and_empty_ones_score_nothing(task):

@@ -121,6 +121,15 @@ def test_an_embedded_backbone_comes_back_whole(embedded):
     assert backbones.on_meta(spec, "image-text").width == 8
 
 
+def test_an_embedded_backbone_reads_features_of_another_width_by_a_projection_drawn_anew(embedded):
+    spec, written = embedded
+    torch.manual_seed(1)
+    loaded = backbones.load(spec, feature_width=6).model
+    assert loaded.visual.feature[0].weight.shape == (8, 6) and loaded.visual.feature[0].weight.std() > 0
+    for name, tensor in written.state_dict().items():
+        assert name.startswith("visual.feature.") or torch.equal(loaded.state_dict()[name], tensor), name
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

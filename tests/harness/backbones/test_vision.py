@@ -1,12 +1,18 @@
 """Image encoders: the grid of patches, pixel statistics, broken and missing files."""
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_file
 from transformers import CLIPVisionConfig, CLIPVisionModel
 
 from harness import backbones
+from harness.backbones import vision
+from harness.backbones.resnet import ModifiedResNet
 from harness.backbones.vision import GRID, fingerprint, load_encoder, missing, patch_features, to_pixels
 from harness.errors import Unavailable, UserError
 
@@ -89,3 +95,44 @@ def test_the_fingerprint_follows_the_weights_and_the_configuration(weights):
     second = fingerprint("clip-vit-b32", weights)
     config.write_text(config.read_text().replace("1e-05", "1e-06"))  # of the norms
     assert len({first, second, fingerprint("clip-vit-b32", weights)}) == 3
+
+
+@pytest.fixture
+def small_resnet(tmp_path, monkeypatch):
+    """A --weights folder with a narrow ResNet in place of CLIP's, and the network in it."""
+    narrow = partial(ModifiedResNet, (1, 1, 1, 1), 4)
+    torch.manual_seed(0)
+    model = narrow()
+    monkeypatch.setattr(vision, "ModifiedResNet", narrow)
+    monkeypatch.setitem(vision.SPECS, "clip-rn101", replace(vision.SPECS["clip-rn101"], width=model.width))
+    (tmp_path / "clip-rn101").mkdir()
+    tensors = {f"visual.{name}": tensor for name, tensor in model.state_dict().items()}
+    save_file(tensors, tmp_path / "clip-rn101" / "model.safetensors")
+    return tmp_path, model
+
+
+def test_the_resnets_grid_of_seven_by_seven_is_pooled_by_maxima(small_resnet):
+    weights, model = small_resnet
+    assert missing("clip-rn101", weights) is None  # one file, no configuration
+    encoder = load_encoder("clip-rn101", weights)
+    features = encoder.encode([noise(0), noise(1)])
+    assert features.shape == (2, GRID * GRID, encoder.width)
+    grid = model(to_pixels(noise(1), 224)[None])[0]  # (width, 7, 7)
+    windows = torch.stack([grid[:, r : r + 2, c : c + 2].amax((1, 2)) for r in range(6) for c in range(6)])
+    torch.testing.assert_close(features[1], windows)
+
+
+def test_in_bfloat16_features_stay_near_and_are_float32(small_resnet):
+    weights, _ = small_resnet
+    encoder = load_encoder("clip-rn101", weights)
+    pixels = torch.stack([to_pixels(noise(0), encoder.image_size)])
+    exact, rough = encoder.encode_pixels(pixels), encoder.encode_pixels(pixels, torch.bfloat16)
+    assert rough.dtype == torch.float32 and not torch.equal(rough, exact)
+    torch.testing.assert_close(rough, exact, atol=0.02 * exact.abs().max().item(), rtol=0)
+
+
+def test_the_weights_of_another_resnet_are_refused(small_resnet):
+    weights, _ = small_resnet
+    save_file({"visual.conv1.weight": torch.zeros(2, 3, 3, 3)}, weights / "clip-rn101" / "model.safetensors")
+    with pytest.raises(UserError, match=r"clip-rn101 cannot be loaded \(missing tensors: \['bn1.weight'"):
+        load_encoder("clip-rn101", weights)
