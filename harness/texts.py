@@ -144,12 +144,15 @@ class TextStore:
         return min((limit for limit in (of_task, self.longest) if limit is not None), default=None)
 
     def _ragged(self, texts: Iterable[str], limit: int | None, what: str, total: int) -> Ragged:
-        rows: list[list[int]] = []
+        values, lengths = [np.zeros(0, np.int32)], list[int]()
         remaining = iter(texts)
         while block := list(islice(remaining, BLOCK)):
-            rows += self.tokenizer(block, truncation=limit is not None, max_length=limit)["input_ids"]
-            self.progress(what, len(rows), total)
-        return Ragged(np.fromiter(chain.from_iterable(rows), dtype=np.int32), _offsets(len(row) for row in rows))
+            rows = self.tokenizer(block, truncation=limit is not None, max_length=limit)["input_ids"]
+            # Arrays at once: subtitles make a hundred million tokens, and lists of them many times that in bytes.
+            values.append(np.fromiter(chain.from_iterable(rows), dtype=np.int32))
+            lengths += map(len, rows)
+            self.progress(what, len(lengths), total)
+        return Ragged(np.concatenate(values), _offsets(lengths))
 
 
 def _input(example: Example, shown: Shown) -> str:

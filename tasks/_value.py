@@ -317,8 +317,8 @@ class CaptionTask(ValueTask):
 
 
 def _texts(descriptions: Sequence[object]) -> tuple[str, ...]:
-    """The captions of a clip; nothing if one of them is no text."""
+    """The captions of a clip, blank ones left out; nothing if one of them is no text."""
     try:
-        return tuple([text["desc"].strip() for text in descriptions])  # type: ignore[index]  # caught below
+        return tuple([text for each in descriptions if (text := each["desc"].strip())])  # type: ignore[index]  # caught
     except (AttributeError, KeyError, TypeError):
         return ()

@@ -299,6 +299,7 @@ def test_absent_data_are_explained(data, tmp_path_factory):
         (How2qa, {"qid": 122}, "example '122' of validation occurs twice"),
         (Tvc, {"ts": "0-4"}, "the record: ts is absent or of another type"),
         (Tvc, {"descs": []}, "clip_id 123: descs hold no caption"),
+        (Tvc, {"descs": [{"desc": " "}]}, "clip_id 123: descs hold no caption"),
         (Yc2c, {"descs": [{"text": "no"}]}, "clip_id 123: descs hold no caption; expected texts called 'desc'"),
     ],
 )
