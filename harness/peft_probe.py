@@ -8,7 +8,8 @@ import torch
 
 from harness.backbones import SPECS, on_meta
 from harness.contract import rules
-from harness.contract.kit import FAMILIES, Check
+from harness.contract.checks import Broken, Check, Rule
+from harness.contract.kit import FAMILIES
 from harness.contract.tiny import batch, build
 from harness.parameters import PAPER_SUITES, count, stored_tensors
 from methods import Method
@@ -26,10 +27,10 @@ def looking_ahead(method: type[Method], family: str) -> None:
     logits, labels = attached.logits(), batch()["labels"]
     other = attached.logits(labels=torch.cat([labels[:, :-2], labels[:, :2]], dim=1))
     if not torch.allclose(other[:, :, :-2], logits[:, :, :-2], atol=1e-4):
-        raise rules.Broken("what it says hangs on later words")
+        raise Broken("what it says hangs on later words")
     alone = attached.logits(**{name: tensor[:1] for name, tensor in batch().items()})
     if not torch.allclose(alone, logits[:, :1], atol=1e-4):
-        raise rules.Broken("what it says hangs on the other examples of the batch")
+        raise Broken("what it says hangs on the other examples of the batch")
 
 
 OPEN = (rules.identity, rules.merging, rules.counting)  # either way is right: they say what is to be declared
@@ -43,7 +44,7 @@ def probe(made: type[PeftType]) -> Outcome:
         for family in FAMILIES:
             try:
                 Check(rule, tried, family)()
-            except rules.Broken as error:
+            except Broken as error:
                 return Outcome(unusable=f"on {family}: {error}")
     mergeable = _keeps(rules.merging, _declaring(tried, mergeable=True))
     outcome = Outcome(
@@ -62,11 +63,11 @@ def _declaring(made: type[PeftType], **declared: Any) -> Any:
     return type(made.__name__, (made,), {"__module__": __name__, "__doc__": made.__doc__, **declared})
 
 
-def _keeps(rule: rules.Rule, tried: type[PeftType]) -> bool:
+def _keeps(rule: Rule, tried: type[PeftType]) -> bool:
     try:
         for family in FAMILIES:
             Check(rule, tried, family)()
-    except rules.Broken:
+    except Broken:
         return False
     return True
 

@@ -42,10 +42,21 @@ class Plugin(Generic[T]):
 class Registry(Generic[T]):
     """All plugins of one kind."""
 
-    kind: str  # "method" or "task"
+    kind: str  # "method", "task" or "method or task"
     plugins: Mapping[str, Plugin[T]]  # by name; with an error where two plugins carry the name
     broken: tuple[Plugin[T], ...] = ()  # files and entry points that could not be loaded, by their own name
     unusable: tuple[Plugin[T], ...] = ()  # those that say why they cannot be used here
+
+    def __or__(self, other: Registry[Any]) -> Registry[Any]:
+        """The plugins of two kinds together."""
+        found: dict[str, Plugin[Any]] = {**self.plugins}
+        for name, plugin in other.plugins.items():
+            if earlier := found.get(name):
+                reason = f"is a {self.kind} ({earlier.origin}) and a {other.kind} ({plugin.origin}); rename one"
+                plugin = replace(plugin, value=None, error=reason)
+            found[name] = plugin
+        broken = tuple(dict.fromkeys((*self.broken, *other.broken)))  # a file is broken for both
+        return Registry(f"{self.kind} or {other.kind}", found, broken, (*self.unusable, *other.unusable))
 
     def names(self) -> list[str]:
         """All names that may be run, in alphabetical order; those of broken files are not known."""

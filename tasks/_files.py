@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +16,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tasks.base import DataError, ImageSet
 
+ROWS = 500  # of a table that is written at once: pictures fill memory
 _TYPES: Mapping[str, tuple[str, ...]] = {
     "text": ("string", "large_string", "string_view"),
     "integer": ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"),
@@ -86,6 +88,17 @@ def decode(encoded: BinaryIO | Path, where: str, image_id: str) -> Image.Image:
         raise DataError(f"{where}: image {image_id!r} is not there any more; put the file back") from error
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{where}: image {image_id!r} is no whole PNG or JPEG; fetch the file again") from error
+
+
+def write_parquet(path: Path, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
+    """Write rows of ``columns`` (name -> type, as for `read_parquet`) as they come, a few hundred at a time."""
+    kinds = {"text": arrow.string(), "integer": arrow.int64(), "boolean": arrow.bool_(), "bytes": arrow.binary()}
+    schema = arrow.schema([(name, kinds[kind]) for name, kind in columns.items()])
+    waiting = iter(rows)
+    with parquet.ParquetWriter(path, schema) as writer:
+        while block := list(islice(waiting, ROWS)):
+            table = dict(zip(columns, zip(*block, strict=True), strict=True))
+            writer.write_table(arrow.table(table, schema=schema))
 
 
 class ParquetImages(ImageSet):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from tasks._files import digest
-from tasks.base import DataError, Example, ImageSet, Role, Task
+from tasks._source import Source, Step
+from tasks.base import DataError, Example, ImageSet, Part, Role, Task
 
 SELECT_SHARE = 0.1
 """Share of the owners' training images that is kept from training, to select checkpoints."""
@@ -36,7 +37,8 @@ class FolderTask(Task):
 
     def __init__(self, data: Path | None = None) -> None:
         super().__init__(data)
-        self._examples: dict[Role, tuple[Example, ...]] = {}
+        self._records: dict[Role, tuple[Example, ...]] = {}
+        self._complete: set[Role] = set()
         self._images: dict[str, ImageSet] = {}
 
     @property
@@ -84,27 +86,55 @@ class FolderTask(Task):
         """Digest of the contents of all files of the task."""
         return self._digest
 
+    def parts(self) -> Sequence[Part]:
+        """Each file of its own."""
+        if self.data is None:
+            return ()
+        return [self._part(name, name in self.required) for name in (*self.required, *self.optional)]
+
+    def _part(self, name: str, needed: bool) -> Part:
+        path = self.folder / name
+        there = path.is_file()
+        return Part(self._place(name), int(there), 1, path.stat().st_size if there else 0, needed)
+
+    def preparation(self, source: Source) -> Sequence[Step]:
+        """Files that lie among the downloads as they are read."""
+        found = (source.step(self._place(name), self._place(name)) for name in (*self.required, *self.optional))
+        return [step for step in found if step]
+
+    def _place(self, name: str) -> str:
+        """A file of the task, from the data folder on."""
+        return (self.folder / name).relative_to(str(self.data)).as_posix()
+
+    def records(self, role: Role) -> Sequence[Example]:
+        """Read the examples of a role, once."""
+        if role not in self._records:
+            made = tuple(self.read(role))
+            if len({example.id for example in made}) < len(made):
+                twice = next(name for name, count in Counter(one.id for one in made).items() if count > 1)
+                split = self.card.splits[role]
+                raise DataError(f"{self.folder}: example {twice!r} of {split} occurs twice; {self.origin}")
+            if not made:
+                raise DataError(f"{self.folder}: no example in the {self.card.splits[role]}; {self.origin}")
+            self._records[role] = made
+        return self._records[role]
+
     def examples(self, role: Role) -> Sequence[Example]:
         """Read the examples of a role, and check that each has its images."""
-        if role not in self._examples:
-            made = tuple(self.read(role))
-            self._check(role, made)
-            self._examples[role] = made
-        return self._examples[role]
+        made = self.records(role)
+        if role not in self._complete:
+            named = {image for example in made for image in example.images}
+            if absent := sorted(named.difference(self.images(role).ids())):
+                raise DataError(self.without_images(role, absent, len(named)))
+            self._complete.add(role)
+        return made
 
-    def _check(self, role: Role, made: Sequence[Example]) -> None:
-        if len({example.id for example in made}) < len(made):
-            twice = next(name for name, count in Counter(example.id for example in made).items() if count > 1)
-            raise DataError(f"{self.folder}: example {twice!r} of {self.card.splits[role]} occurs twice; {self.origin}")
-        if not made:
-            raise DataError(f"{self.folder}: no example in the {self.card.splits[role]}; {self.origin}")
-        known = set(self.images(role).ids())
-        named = {image for example in made for image in example.images}
-        if unknown := sorted(named - known):
-            raise DataError(
-                f"{self.folder}: {len(unknown)} of {len(named)} images of the {self.card.splits[role]} "
-                f"are not in the image files (first: {unknown[0]}); {self.origin}"
-            )
+    def without_images(self, role: Role, absent: Sequence[str], wanted: int) -> str:
+        """Say that images are absent, of so many that are wanted."""
+        return (
+            f"{self.folder}: {len(absent)} of {wanted} images of the {self.card.splits[role]} "
+            f"are not in the image files (first: {absent[0]}); {self.origin}"
+        )
 
     def images(self, role: Role) -> ImageSet:
         """The image set of a role, opened once."""

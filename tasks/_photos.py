@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import ClassVar
 
 from PIL import Image
@@ -13,7 +13,8 @@ from PIL import Image
 from tasks._files import decode
 from tasks._folder import FolderTask
 from tasks._scattered import Found, Scattered, digest_of
-from tasks.base import DataError, FeatureSource, ImageSet
+from tasks._source import Entry, Source, Step
+from tasks.base import DataError, FeatureSource, ImageSet, Part, Role
 from tasks.features import open_features
 
 
@@ -141,15 +142,40 @@ class PhotoTask(FolderTask):
         source = self.precomputed(encoder)
         return self.fingerprint() if source is None else f"{super().fingerprint()}-{source.fingerprint}"
 
-    def photo_files(self, name: str, files: Mapping[str, str]) -> PhotoFiles:
-        """Return the image set of this name; ``files``: the name of each image id's file.
+    def parts(self) -> Sequence[Part]:
+        """Each annotation file of its own, and all photos; where the annotations are absent, any photos."""
+        if self.data is None:
+            return ()
+        return (*super().parts(), self._scattered.part(" and ".join(self.photo_folders)))
 
-        Raises:
-            DataError: photos are not there.
-        """
-        if not self._any_features:
-            return PhotoFiles(name, self._scattered.locate(files))
-        # Then a photo is needed only where one is opened.
-        assumed = {file: (self.folder / self.photo_folders[0] / file, 0) for file in files.values()}
-        found = assumed | dict(self._scattered.found)
-        return PhotoFiles(name, {image: found[file] for image, file in files.items()})
+    def preparation(self, source: Source) -> Sequence[Step]:
+        """Annotation files and, when they are there, the photos that they name."""
+        steps = list(super().preparation(source))
+        if super().absent():
+            return steps
+        found = self._scattered.found
+        for name in sorted(self.wanted_photos):
+            if (entry := source.find(name)) is None:
+                continue
+            if name in found:
+                target = found[name][0].relative_to(str(self.data)).as_posix()
+            else:
+                target = f"{self._folder_of(entry)}/{name}"
+            steps.append(Step(target, entry.put))
+        return steps
+
+    def _folder_of(self, entry: Entry) -> str:
+        """The folder for a photo: the one that is called as a folder that it comes from, else the first."""
+        from_ = PurePosixPath(entry.place).parts
+        return next((name for name in self.photo_folders if PurePosixPath(name).name in from_), self.photo_folders[0])
+
+    def photo_files(self, name: str, files: Mapping[str, str]) -> PhotoFiles:
+        """Return the image set of this name, of what is there; ``files``: the name of each image id's file."""
+        found = dict(self._scattered.found)
+        if self._any_features:  # then a photo is needed only where one is opened
+            found = {file: (self.folder / self.photo_folders[0] / file, 0) for file in files.values()} | found
+        return PhotoFiles(name, {image: found[file] for image, file in files.items() if file in found})
+
+    def without_images(self, role: Role, absent: Sequence[str], wanted: int) -> str:
+        """Count all photos that are not there."""
+        return self._scattered.missing() or super().without_images(role, absent, wanted)

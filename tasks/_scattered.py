@@ -8,19 +8,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from tasks.base import DataError
+from tasks.base import DataError, Part
 
 Found = tuple[Path, int]
 """Where a file lies, and its size in bytes."""
 
 
-def files_below(folders: Iterable[Path], wanted: set[str]) -> dict[str, Found]:
-    """Return the wanted files, by name, that lie in these folders or in folders below them."""
+def files_below(folders: Iterable[Path], wanted: set[str] | None = None) -> dict[str, Found]:
+    """Return the wanted files, or all, by name, that lie in these folders or in folders below them."""
     found: dict[str, Found] = {}
     for top in folders:
         for place, below, names in os.walk(top, followlinks=True):
             below.sort()
-            for name in wanted.intersection(names):
+            for name in names if wanted is None else wanted.intersection(names):
                 path = Path(place, name)
                 try:
                     found.setdefault(name, (path, path.stat().st_size))
@@ -76,13 +76,11 @@ class Scattered:
             f"(first: {absent[0]}): {self._origin}"
         )
 
-    def locate(self, files: Mapping[str, str]) -> dict[str, Found]:
-        """Key -> name of a file becomes key -> where it lies.
-
-        Raises:
-            DataError: files are not there.
-        """
-        if absent := [file for file in files.values() if file not in self.found]:
-            places = " and ".join(map(str, self.folders))
-            raise DataError(self.missing() or f"no file {absent[0]!r} in {places}: {self._origin}")
-        return {key: self.found[file] for key, file in files.items()}
+    def part(self, name: str) -> Part:
+        """All files as one part of this name; where the annotations are not there, any files in the folders."""
+        wanted: int | None = None
+        try:
+            found, wanted = self.found, len(self.wanted)
+        except DataError:
+            found = files_below(self.folders)
+        return Part(name, len(found), wanted, sum(size for _, size in found.values()))

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ConfigDict
 if TYPE_CHECKING:
     import numpy as np
 
+    from tasks._source import Source, Step
+
 Role = Literal["train", "select", "report", "submit"]
 """What a split is used for: to learn, to choose a checkpoint, to publish a score, and, where its references are hidden,
 to send predictions to the owners. Selection and report never coincide."""
@@ -62,6 +64,7 @@ class Card(BaseModel):
     metric: Metric
     cluster: str = "image"  # what per-example scores are clustered by in a bootstrap
     bibtex: str = ""  # citation key
+    sizes: Mapping[str, int] = {}  # examples of the whole data by role, or of several such as "train+select"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,17 @@ class Example:
     def whole_text(self) -> str:
         """The input text with its subtitles first, in VL-Adapter's format for video."""
         return f"[Subs] {self.subtitles} {self.text}".rstrip() if self.subtitles else self.text
+
+
+@dataclass(frozen=True)
+class Part:
+    """A file of a task's data, or all its photos or features, as it lies on disk."""
+
+    name: str  # from the data folder on
+    there: int  # files
+    wanted: int | None  # files; None where what says how many is not there
+    size: int  # bytes of those that are there
+    needed: bool = True  # without it, nothing runs
 
 
 @dataclass(frozen=True)
@@ -190,6 +204,18 @@ class Task(ABC):
         """Return None if pictures, or features of this encoder in their place, are there, else as `missing` does."""
         return None
 
+    def preparation(self, source: Source) -> Sequence[Step]:
+        """What `data prepare` can write now from the owners' downloads; it asks again when these files are there.
+
+        Raises:
+            DataError: a download is broken.
+        """
+        return ()
+
+    def parts(self) -> Sequence[Part]:
+        """What the task reads from the data folder, and how much of it is there; empty if it reads nothing."""
+        return ()
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Digest of the data as it lies on disk; part of every cell's key.
@@ -209,6 +235,10 @@ class Task(ABC):
         Raises:
             DataError: a file is missing or broken.
         """
+
+    def records(self, role: Role) -> Sequence[Example]:
+        """Return the examples whether or not their images are there; raises as `examples`."""
+        return self.examples(role)
 
     @abstractmethod
     def images(self, role: Role) -> ImageSet:

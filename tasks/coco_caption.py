@@ -38,6 +38,7 @@ class CocoCaption(KarpathyTask):
             splits=SPLITS,
             metric=METRIC,
             bibtex="chen2015coco",
+            sizes={"train": 566_747, "select": 5_000, "report": 5_000},
         )
 
     def read(self, role: Role) -> Iterable[Example]:

@@ -61,6 +61,7 @@ class Gqa(PhotoTask):
             },
             metric=METRIC,
             bibtex="hudson2019gqa",
+            sizes={"train+select": 1_075_062, "report": 12_578},
         )
 
     def _path(self, part: str) -> Path:

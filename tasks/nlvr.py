@@ -5,6 +5,8 @@ Layout of ``<data>/nlvr/``: ``train_official.parquet``, ``dev.parquet``, if pres
 number"), permutation (integer), sentence (text), label (boolean), directory (integer), image_file (text),
 image_png (bytes).
 
+`data prepare` makes the official ones from a clone of the owners' repository, which holds ``nlvr/train/train.json``.
+
 The three boxes are one 400 x 100 picture, so an example has one image. Encoders take square pictures, so the boxes are
 laid out in two rows: squeezed into a square, shapes would be four times as tall as wide. Training reads every order of
 the boxes (``permutation``) that is there, selection and report the first one. Selection takes whole cross-validation
@@ -14,15 +16,18 @@ sentence number is on both sides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
 from PIL import Image
 
-from tasks._files import ParquetImages, read_parquet
+from tasks._files import ParquetImages, read_parquet, write_parquet
 from tasks._folder import FolderTask, held_out
+from tasks._source import Entry, Source, Step
 from tasks.base import Card, DataError, Decoding, Example, ImageSet, Role, Scored
 from tasks.metrics.consistency import consistency
 from tasks.metrics.exact import METRIC, exact
@@ -32,6 +37,8 @@ _DERIVED = "train_siblings_derived.parquet"
 _TEST = "test.parquet"
 Rows = Mapping[str, Any] | None  # what the columns of the rows that count hold; None: every row counts
 _FIRST_ORDER: Rows = {"permutation": 0}
+_MADE = {"train": _OFFICIAL, "dev": "dev.parquet", "test": _TEST}  # split of the owners -> table
+_ORDERS = 6  # of three boxes
 _COLUMNS = {
     "identifier": "text",
     "sentence": "text",
@@ -115,6 +122,16 @@ class Nlvr(FolderTask):
             bibtex="suhr2017nlvr",
         )
 
+    def preparation(self, source: Source) -> Sequence[Step]:
+        """A table for each split of a clone of the repository that has labels."""
+        steps = []
+        for split, table in _MADE.items():
+            entry = source.find(f"nlvr/{split}/{split}.json")
+            if entry and b'"label"' in entry.read():
+                rows = partial(_official_rows, source, entry, split)
+                steps.append(Step(self._place(table), partial(_write_table, rows)))
+        return steps or super().preparation(source)
+
     def _table(self, path: Path, rows: Rows) -> list[dict[str, Any]]:
         return read_parquet(path, _COLUMNS, rows).to_pylist()
 
@@ -164,3 +181,23 @@ class Nlvr(FolderTask):
         """Accuracy, and consistency over the pictures of a sentence (one order of the boxes each)."""
         value, each = exact(predictions, [example.references for example in examples])
         return Scored(value, each, {"consistency": consistency(each, [example.cluster for example in examples])})
+
+
+def _write_table(rows: Callable[[], Iterable[tuple[Any, ...]]], path: Path) -> None:
+    write_parquet(path, _COLUMNS | {"image_png": "bytes"}, rows())
+
+
+def _official_rows(source: Source, entry: Entry, split: str) -> Iterator[tuple[Any, ...]]:
+    """A row of `_COLUMNS` and the picture for every example and order of the boxes."""
+    for number, line in enumerate(entry.read().splitlines(), 1):
+        try:
+            example = json.loads(line)
+            name, sentence, label = example["identifier"], example["sentence"], example["label"] == "true"
+            bucket = int(example.get("directory") or 0)
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"{entry.place}: line {number}: expected an object with identifier, sentence and label; fetch it again"
+            ) from error
+        for order in range(_ORDERS):
+            file = f"{split}-{name}-{order}.png"
+            yield name, sentence, label, order, bucket, file, source.content(file)

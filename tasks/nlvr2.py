@@ -69,6 +69,7 @@ class Nlvr2(PhotoTask):
             metric=METRIC,
             cluster="set of photos",
             bibtex="suhr2019nlvr2",
+            sizes={"train": 86_373, "select": 6_982, "report": 6_967},
         )
 
     def _path(self, role: Role) -> Path:

@@ -68,6 +68,7 @@ class Vqav2(KarpathyTask):
             splits=SPLITS,
             metric=METRIC,
             bibtex="goyal2017vqav2",
+            sizes={"train": 605_102, "select": 26_729, "report": 26_280},
         )
 
     def read(self, role: Role) -> Iterable[Example]:

@@ -16,7 +16,7 @@ DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_every_command_that_is_named_exists(document: str) -> None:
-    names = {command.name for command in app.registered_commands}
+    names = {command.name for command in (*app.registered_commands, *app.registered_groups)}
     text = (ROOT / document).read_text(encoding="utf-8")
     assert set(re.findall(r"python -m harness ([a-z]+)", text)) <= names
 
@@ -46,10 +46,12 @@ def test_ci_runs_the_readmes_test_command() -> None:
     assert result.stdout.strip() == block.group(1)
 
 
-def test_the_five_minutes_of_the_contributors_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["method", "task"])
+def test_the_lines_of_the_contributors_guide_run(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     guide = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    commands, method = (re.search(rf"```{language}\n(.+?)```", guide, re.DOTALL) for language in ("bash", "python"))
-    assert commands is not None and method is not None
+    section = guide.partition(f"## Add a {kind}")[2].partition("\n## ")[0]
+    commands = re.search(r"```bash\n(.+?)```", section, re.DOTALL)
+    assert commands is not None
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     for line in commands.group(1).splitlines():
@@ -59,4 +61,7 @@ def test_the_five_minutes_of_the_contributors_guide(tmp_path: Path, monkeypatch:
             assert invoke(arguments) == 0, line
         else:
             subprocess.run([sys.executable, "-m", module, *arguments], check=True)
-    assert (tmp_path / "my_adapter.py").read_text(encoding="utf-8") == method.group(1)
+    shown = re.search(r"```python\n(.+?)```", section, re.DOTALL)
+    if kind == "method":
+        assert shown is not None
+        assert (tmp_path / "my_adapter.py").read_text(encoding="utf-8") == shown.group(1)

@@ -13,6 +13,7 @@ import typer
 
 from harness.cli import (
     contributing,
+    data,
     extracting,
     listing,
     planning,
@@ -48,6 +49,7 @@ app.command("list")(listing.list_plugins)
 app.command("params")(listing.params)
 app.command("check")(contributing.check)
 app.command("new")(contributing.new)
+app.add_typer(data.app, name="data")
 app.command("score")(scoring.score)
 app.command("features")(extracting.features)
 app.command("submit")(submitting.submit)

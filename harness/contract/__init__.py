@@ -1,4 +1,4 @@
-"""The contract of methods: rules that every method keeps, whoever wrote it, as checks for any test suite.
+"""The contracts of methods and of tasks: rules that every one keeps, whoever wrote it, as checks for any test suite.
 
 In a test file, `pytest` then has one test per rule and family of backbones:
 
@@ -9,9 +9,22 @@ In a test file, `pytest` then has one test per rule and family of backbones:
     @pytest.mark.parametrize("check", checks(Scaling), ids=str)
     def test_keeps_the_contract(check):
         check()
+
+and for a task, given with its data, ``task_checks(Judging(Path("data")))`` one per rule and role.
 """
 
-from harness.contract.kit import Check, Outcome, checks, outcomes, refusal, slow_checks
-from harness.contract.rules import Broken
+from harness.contract.checks import Broken, Check, Outcome
+from harness.contract.kit import checks, outcomes, refusal, slow_checks
+from harness.contract.task_kit import task_checks, task_outcomes
 
-__all__ = ["Broken", "Check", "Outcome", "checks", "outcomes", "refusal", "slow_checks"]
+__all__ = [
+    "Broken",
+    "Check",
+    "Outcome",
+    "checks",
+    "outcomes",
+    "refusal",
+    "slow_checks",
+    "task_checks",
+    "task_outcomes",
+]

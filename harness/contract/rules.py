@@ -1,4 +1,4 @@
-"""The rules: each is a function of a method and a family of backbones that raises `Broken` where it is not kept.
+"""The rules of methods: functions of a method and a family of backbones that raise `Broken` where they are not kept.
 
 They need no weights and no data, and take a fraction of a second; those in `SLOW_RULES` many seconds.
 """
@@ -6,7 +6,6 @@ They need no weights and no data, and take a fraction of a second; those in `SLO
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 
 import torch
 from pydantic import ValidationError
@@ -14,22 +13,17 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from harness.backbones import get
+from harness.contract.checks import Broken, Rule
 from harness.contract.probes import distance, first_difference, gradients_of, leaves, some, trained
 from harness.contract.tiny import TASKS, VOCABULARY, bare, batch, build, configured, loss_of
 from harness.parameters import count, stored_tensors
 from harness.refusals import refusal
 from methods import Method
 
-Rule = Callable[[type[Method], str], None]
-
 NAME = r"[a-z][a-z0-9]*([-/][a-z0-9_]+)*"
 # Boxes are zero, so their weight gets no gradient; a bias on all keys alike is invisible to the softmax.
 WITHOUT_GRADIENT = ("visual.box.0.weight", "k_proj.bias", ".k.bias")
 VISUAL_TOKENS = 5  # per image of `batch`
-
-
-class Broken(AssertionError):
-    """A method breaks a rule; the message is one line that says what was seen and what to do."""
 
 
 def declaration(method: type[Method], _family: str) -> None:

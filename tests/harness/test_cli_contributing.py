@@ -92,11 +92,11 @@ def test_check_tells_one_line_per_rule(plugin: Path, capsys: Captured) -> None:
 def test_check_reads_names_and_globs_and_writes_json(capsys: Captured) -> None:
     assert invoke(["check", "bitf?t,projection", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {row["method"] for row in rows} == {"bitfit", "projection"}
+    assert {row["name"] for row in rows} == {"bitfit", "projection"}
     (refused,) = [row for row in rows if row["state"] != "passed"]
     assert refused == {
-        "method": "bitfit",
-        "family": "t5",
+        "name": "bitfit",
+        "place": "t5",
         "check": "attach",
         "state": "refused",
         "reason": "T5 has no bias vectors to train; bitfit-added adds them",
@@ -118,8 +118,8 @@ def test_what_cannot_be_checked_is_one_line(tmp_path: Path, capsys: Captured) ->
     file = tmp_path / "without_title.py"
     file.write_text(NAMELESS)
     for arguments, code, message in (
-        (["bitfitt"], 2, "error: unknown method 'bitfitt'; did you mean 'bitfit'"),
-        (["nothing-*"], 3, "error: no method matches nothing-*"),
+        (["bitfitt"], 2, "error: unknown method or task 'bitfitt'; did you mean 'bitfit'"),
+        (["nothing-*"], 3, "error: no method or task matches nothing-*"),
         ([], 2, "error: Missing argument 'names'; see --help"),
         (["nameless", "--plugin", str(file)], 2, "TypeError: Nameless has a name but no title; give it one"),
     ):
@@ -128,3 +128,73 @@ def test_what_cannot_be_checked_is_one_line(tmp_path: Path, capsys: Captured) ->
         assert captured.out == ""
         (line,) = captured.err.splitlines()
         assert message in line
+
+
+@pytest.fixture
+def task(tmp_path: Path, capsys: Captured, request: pytest.FixtureRequest) -> tuple[str, Path]:
+    """The name and the file of a new task, with its data in the same folder."""
+    name = f"on-{request.node.originalname.replace('_', '-')}"
+    assert invoke(["new", "task", name, "--output", str(tmp_path / "mine")]) == 0
+    file = tmp_path / "mine" / f"{name.replace('-', '_')}.py"
+    assert f"`python -m harness check {name} --plugin {file} --data {file.parent}`" in capsys.readouterr().out
+    return name, file
+
+
+def test_a_new_task_has_example_data_and_is_not_written_twice(task: tuple[str, Path], capsys: Captured) -> None:
+    name, file = task
+    assert sorted(path.name for path in file.parent.iterdir()) == sorted(
+        [name, file.name, f"test_{file.name}", f"{file.stem}.yaml"]
+    )
+    assert len((file.parent / name / "train.jsonl").read_text().splitlines()) == 12
+    for path in (file, file.with_name(f"test_{file.name}"), file.with_suffix(".yaml")):
+        path.unlink()
+    assert invoke(["new", "task", name, "--output", str(file.parent)]) == 2
+    assert f"error: {file.parent / name}: is there already; nothing was written" in capsys.readouterr().err
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Big", "write the name in lower-case letters and digits"),
+        ("nlvr", "is a task already (tasks.nlvr)"),
+        ("photo-task", "a file photo_task.py would hide another meaning of photo_task"),
+        ("card", "a file card.py would hide another meaning of card"),
+        ("random", "a file random.py would hide another meaning of random"),
+    ],
+)
+def test_bad_names_of_tasks_are_one_line(name: str, reason: str, tmp_path: Path, capsys: Captured) -> None:
+    assert invoke(["new", "task", name, "--output", str(tmp_path / "mine")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {name!r}: {reason}")
+    assert not (tmp_path / "mine").exists()
+
+
+def test_among_the_tasks_a_new_one_has_neither_test_nor_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setattr("tasks.__file__", str(tmp_path / "__init__.py"))
+    assert invoke(["new", "task", "judging-photos", "--output", str(tmp_path)]) == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["judging_photos.py"]
+    assert capsys.readouterr().out.endswith("`python -m harness check judging-photos`\n")
+
+
+def test_check_tells_one_line_per_rule_and_role_of_a_task(task: tuple[str, Path], capsys: Captured) -> None:
+    name, file = task
+    lines = (file.parent / name / "train.jsonl").read_text().splitlines()
+    (file.parent / name / "select.jsonl").write_text("\n".join(lines[:3]))
+    assert invoke(["check", name, "--plugin", str(file), "--data", str(file.parent)]) == 1
+    *told, last = capsys.readouterr().out.splitlines()
+    assert last == "14 checks, 1 failed"
+    assert [line for line in told if not line.startswith("passed  ")] == [
+        f"failed  {name} splits: 3 images are in train and in select (train-0.png, train-1.png, train-2.png), "
+        "3 (image, text) pairs too: part the examples by image"
+    ]
+
+
+def test_a_task_without_data_is_skipped_and_said_so(task: tuple[str, Path], tmp_path: Path, capsys: Captured) -> None:
+    name, file = task
+    assert invoke(["check", name, "--plugin", str(file), "--data", str(tmp_path)]) == 0
+    *_, skipped, last = capsys.readouterr().out.splitlines()
+    assert skipped.startswith(f"skipped {name} data: {tmp_path} lacks {name}/train.jsonl")
+    assert last == "2 checks, 0 failed, 1 skipped"

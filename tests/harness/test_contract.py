@@ -298,7 +298,7 @@ def test_every_rule_can_be_broken() -> None:
 
 
 def test_a_good_method_passes_every_rule_on_every_family() -> None:
-    found = [(outcome.family, outcome.check, outcome.state, outcome.reason) for outcome in outcomes(Good)]
+    found = [(outcome.place, outcome.check, outcome.state, outcome.reason) for outcome in outcomes(Good)]
     per_family = [rule.__name__ for rule in rules.RULES]
     expected = [("", "declaration")] + [(family, rule) for family in ("bart", "t5") for rule in per_family]
     assert found == [(*place, "passed", "") for place in expected]
@@ -314,15 +314,15 @@ def test_a_good_method_passes_every_rule_on_every_family() -> None:
 )
 def test_what_attaches_to_no_backbone_fails_once_per_family(method: type[Method], reason: str) -> None:
     first, second, *others = list(outcomes(method))
-    assert (first.family, first.check, first.state, first.reason) == ("bart", "attach", "failed", reason)
-    assert (second.family, second.check, second.state) == ("t5", "attach", "failed")
+    assert (first.place, first.check, first.state, first.reason) == ("bart", "attach", "failed", reason)
+    assert (second.place, second.check, second.state) == ("t5", "attach", "failed")
     assert [outcome.check for outcome in others] == ["declaration"]
 
 
 def test_refusing_one_family_is_no_failure() -> None:
     first, *others = list(outcomes(Picky))
-    assert (first.family, first.state, first.reason) == ("t5", "refused", "T5 has no biases")
-    assert {(outcome.family, outcome.state) for outcome in others} == {("", "passed"), ("bart", "passed")}
+    assert (first.place, first.state, first.reason) == ("t5", "refused", "T5 has no biases")
+    assert {(outcome.place, outcome.state) for outcome in others} == {("", "passed"), ("bart", "passed")}
     assert isinstance(refusal(Picky, "t5"), ValueError)
     with pytest.raises(Broken, match="T5 has no biases"):  # as in a test that leaves `families` out
         Check(rules.identity, Picky, "t5")()

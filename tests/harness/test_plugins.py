@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from harness.errors import UserError
-from harness.plugins import Registry, discover, find_methods, find_tasks
+from harness.plugins import Plugin, Registry, discover, find_methods, find_tasks
 from methods.base import Method
 from tasks.base import Task
 
@@ -103,6 +103,19 @@ def test_an_unknown_name_brings_the_nearest_and_the_broken_plugins(package: Modu
 def test_a_missing_file_is_refused(package: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no such file"):
         find(package, tmp_path / "absent.py")
+
+
+def test_plugins_of_two_kinds_are_found_together(package: ModuleType, tmp_path: Path) -> None:
+    methods = find(package)
+    two, other = (Plugin(name, "elsewhere", Task) for name in ("two", "other"))
+    both = methods | Registry("task", {"two": two, "other": other}, methods.broken)
+    assert both.names() == ["one", "other", "two"]
+    assert both.broken == methods.broken
+    assert both.get("other") is Task and both.get("one") is methods.get("one")
+    with pytest.raises(UserError, match=r"is a method \(found_methods.inner.two\) and a task \(elsewhere\)"):
+        both.get("two")
+    with pytest.raises(UserError, match="unknown method or task 'tow'; did you mean 'two'"):
+        both.get("tow")
 
 
 def test_all_shipped_plugins_load() -> None:
