@@ -156,7 +156,7 @@ def caching(method: type[Method], family: str) -> None:
     model, inputs = attached.model, batch()
     inputs.pop("labels")
     with attached.context.on(TASKS[1]), torch.no_grad():
-        cached = model.generate(**inputs, beams=3, max_length=8)
+        cached = model.generate(inputs["ids"], inputs["mask"], inputs["features"], beams=3, max_length=8)
         states, mask = model.encode(**inputs)
         uncached = model.lm.generate(  # type: ignore[operator]
             encoder_outputs=states,
