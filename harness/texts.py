@@ -115,7 +115,7 @@ class TextStore:
         }
 
         def build(folder: Path) -> None:
-            texts = (_prefixed(prefix, _input(example, shown), task.prefix_place) for example in examples)
+            texts = (prefixed(prefix, _input(example, shown), task.prefix_place) for example in examples)
             inputs = self._ragged(texts, limits[0], f"text of {task.name}", len(examples))
             scored = [scored_targets(example) for example in examples]
             pairs = list(chain.from_iterable(scored))
@@ -161,7 +161,8 @@ def _input(example: Example, shown: Shown) -> str:
     return example.text if shown == "question" else ""
 
 
-def _prefixed(prefix: str, text: str, place: Literal["before", "after"]) -> str:
+def prefixed(prefix: str, text: str, place: Literal["before", "after"]) -> str:
+    """Put a task's prefix to a text."""
     if place == "before" or not prefix:
         return prefix + text
     return f"{text} {prefix}".lstrip()

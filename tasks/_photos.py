@@ -153,11 +153,12 @@ class PhotoTask(FolderTask):
         steps = list(super().preparation(source))
         if super().absent():
             return steps
+        found = self._scattered.found
         for name in sorted(self.wanted_photos):
             if (entry := source.find(name)) is None:
                 continue
-            if name in self._scattered.found:
-                target = self._scattered.found[name][0].relative_to(str(self.data)).as_posix()
+            if name in found:
+                target = found[name][0].relative_to(str(self.data)).as_posix()
             else:
                 target = f"{self._folder_of(entry)}/{name}"
             steps.append(Step(target, entry.put))
@@ -170,9 +171,9 @@ class PhotoTask(FolderTask):
 
     def photo_files(self, name: str, files: Mapping[str, str]) -> PhotoFiles:
         """Return the image set of this name, of what is there; ``files``: the name of each image id's file."""
-        found = self._scattered.found
+        found = dict(self._scattered.found)
         if self._any_features:  # then a photo is needed only where one is opened
-            found = {file: (self.folder / self.photo_folders[0] / file, 0) for file in files.values()} | dict(found)
+            found = {file: (self.folder / self.photo_folders[0] / file, 0) for file in files.values()} | found
         return PhotoFiles(name, {image: found[file] for image, file in files.items() if file in found})
 
     def without_images(self, role: Role, absent: Sequence[str], wanted: int) -> str:

@@ -77,7 +77,7 @@ class Scattered:
         )
 
     def part(self, name: str) -> Part:
-        """All files together as a part of the data; any files below the folders where the annotations are not there."""
+        """All files as one part of this name; where the annotations are not there, any files in the folders."""
         wanted: int | None = None
         try:
             found, wanted = self.found, len(self.wanted)

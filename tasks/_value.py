@@ -209,6 +209,13 @@ class ValueTask(FolderTask, SubmittedTask):
         except DataError:
             return None
 
+    def parts(self) -> Sequence[Part]:
+        """Each file of its own, the test questions too, and all clips' features."""
+        if self.data is None:
+            return ()
+        features = self._scattered.part(self._place(f"vis_features/{self.clips}/clip-vit"))
+        return (*super().parts(), self._part(self.hidden, needed=False), features)
+
     def fingerprint(self) -> str:
         """Digest of the contents of annotations and subtitles, and of names and sizes of all clips' features."""
         return f"{super().fingerprint()}-{self._scattered.fingerprint()}"

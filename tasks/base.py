@@ -90,7 +90,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Part:
-    """A file of a task's data, or all its photos, as it lies on disk."""
+    """A file of a task's data, or all its photos or features, as it lies on disk."""
 
     name: str  # from the data folder on
     there: int  # files

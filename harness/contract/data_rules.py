@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from harness.contract.checks import Broken, Check, Outcome
 from harness.contract.probes import some
-from harness.contract.task_rules import disjoint, well_formed
+from harness.contract.task_rules import disjoint, features_for_all, well_formed
 from harness.data_preparation import altered
 from harness.store import Progress, silent
 from reports.formats import size
-from tasks import ROLES, DataError, ImageSet, Role, Task
+from tasks import ROLES, DataError, FeatureSource, ImageSet, Role, Task
 
 
 class DataRules:
@@ -70,13 +70,19 @@ class DataRules:
         disjoint(task, {role: task.records(role) for role in ROLES})
 
     def pictures(self, task: Task, _role: str) -> str:
-        """Every image that an example names is in the image set and decodes."""
+        """Every image that an example names is there and decodes, or the features that stand for it are read."""
+        source = features_for_all(task)
         named: dict[ImageSet, set[str]] = {}
         for role in ROLES:
             named.setdefault(task.images(role), set()).update(i for one in task.records(role) for i in one.images)
         count = sum(map(len, named.values()))
-        absent = {image for images, wanted in named.items() for image in wanted.difference(images.ids())}
-        broken = {image: said for images in named for image, said in self._of(images).items() if image in named[images]}
+        absent = {image for images, wanted in named.items() for image in wanted.difference(_there(images, source))}
+        broken = {
+            image: said
+            for images in named
+            for image, said in self._of(images, source).items()
+            if image in named[images]
+        }
         told = []
         if absent:
             told.append(f"{len(absent):,} of {count:,} images are not there ({some(absent)})")
@@ -87,24 +93,27 @@ class DataRules:
             raise Broken("; ".join(told))
         return f"{count:,} images"
 
-    def _of(self, images: ImageSet) -> dict[str, str]:
-        """What is wrong with the images of a set, by id."""
+    def _of(self, images: ImageSet, source: FeatureSource | None) -> dict[str, str]:
+        """What is wrong with the images of a set, or with the features in their place, by id."""
         key = (images.name, images.fingerprint)
         if key not in self._undecoded:
-            self._undecoded[key] = self._decode(images)
+            self._undecoded[key] = self._decode(images, source)
         return self._undecoded[key]
 
-    def _decode(self, images: ImageSet) -> dict[str, str]:
+    def _decode(self, images: ImageSet, source: FeatureSource | None) -> dict[str, str]:
         """Decode all images, on all cores: Pillow's decoders let other threads run."""
 
         def trouble(image: str) -> str:
             try:
-                images.open_frames(image)
+                if source is None:
+                    images.open_frames(image)
+                else:
+                    source.read(images.feature_name(image))
             except DataError as error:
                 return str(error)
             return ""
 
-        ids, wrong = images.ids(), {}
+        ids, wrong = _there(images, source), {}
         pool = ThreadPoolExecutor(os.cpu_count())
         try:
             for done, (image, said) in enumerate(zip(ids, pool.map(trouble, ids), strict=True), 1):
@@ -114,6 +123,14 @@ class DataRules:
         finally:
             pool.shutdown(cancel_futures=True)
         return wrong
+
+
+def _there(images: ImageSet, source: FeatureSource | None) -> Sequence[str]:
+    """The ids of a set, of those only that have features where there are features in the place of pictures."""
+    if source is None:
+        return images.ids()
+    names = source.names
+    return [image for image in images.ids() if images.feature_name(image) in names]
 
 
 def _roles(name: str) -> list[Role]:

@@ -14,12 +14,13 @@ from reprlib import Repr
 
 from harness.contract.checks import Broken, Rule
 from harness.contract.probes import some
-from tasks import ROLES, Example, Role, Task
+from harness.texts import prefixed
+from tasks import ROLES, Example, FeatureSource, ImageSet, Role, SubmittedTask, Task
 from tasks.targets import weighted_targets
 
 NAME = r"[a-z][a-z0-9]*([-/][a-z0-9_]+)*"
 SCORED = 500  # examples that the scorer is tried on
-OPENED = 2  # images of each role that are decoded
+OPENED = 2  # images of each role that are decoded, or features that are read
 TOLERANCE = 1e-9
 _SHORT = Repr()
 _SHORT.maxstring = 100
@@ -39,8 +40,11 @@ def declaration(task: Task, _role: str) -> None:
         raise Broken(f"the card's {some(empty)} is empty: say it")
     if not (card.metric.title and card.metric.version):
         raise Broken("the metric's title or version is empty: say it")
-    if unnamed := [role for role in ROLES if not card.splits.get(role)]:
+    roles = (*ROLES, "submit") if isinstance(task, SubmittedTask) else ROLES
+    if unnamed := [role for role in roles if not card.splits.get(role)]:
         raise Broken(f"the card names no split for {some(unnamed)}: name one in splits")
+    if "submit" in set(card.splits).difference(roles):
+        raise Broken("the card names a split to submit: derive the task from SubmittedTask, or take the split away")
     if card.splits["select"] == card.splits["report"]:
         raise Broken(f"{card.splits['report']!r} selects and reports: keep a part of train to select on")
 
@@ -103,45 +107,57 @@ def disjoint(task: Task, made: dict[Role, Sequence[Example]]) -> None:
 
 
 def images(task: Task, role: Role) -> None:
-    """Every image that an example names is in the image set, and opens as RGB, with as many frames as declared."""
+    """Every image that an example names is in the image set, and opens as RGB, with as many frames as declared.
+
+    Where features stand for images whatever the encoder, they are read instead.
+    """
     known = task.images(role)
     if not (known.name and known.fingerprint):
         raise Broken("the image set's name or fingerprint is empty: features of images are kept under them")
     named = sorted({image for example in task.examples(role) for image in example.images})
     if unknown := set(named) - set(known.ids()):
         raise Broken(f"{len(unknown):,} of {len(named):,} images are not in the image set ({some(unknown)}): add them")
-    source = task.precomputed("any")
+    source = features_for_all(task)
     for image in named[:OPENED]:
-        if source is not None:
-            found, form = source.read(known.feature_name(image)).shape, (source.tokens, source.width)
-            if found != form:
-                raise Broken(f"features of image {image!r} are {found}, not the declared {form}: correct the source")
-            continue
-        frames = known.open_frames(image)
-        if len(frames) != known.frames:
-            raise Broken(f"image {image!r} has {len(frames)} frames, not the declared {known.frames}: correct frames")
-        if modes := {frame.mode for frame in frames} - {"RGB"}:
-            raise Broken(f"image {image!r} opens in mode {some(modes)}: return picture.convert('RGB')")
+        if source is None:
+            _opens(known, image)
+        else:
+            _reads(source, known.feature_name(image))
+
+
+def features_for_all(task: Task) -> FeatureSource | None:
+    """The features that stand for a task's images whatever the encoder: then it has no pictures."""
+    return task.precomputed("any")
+
+
+def _opens(known: ImageSet, image: str) -> None:
+    frames = known.open_frames(image)
+    if len(frames) != known.frames:
+        raise Broken(f"image {image!r} has {len(frames)} frames, not the declared {known.frames}: correct frames")
+    if modes := {frame.mode for frame in frames} - {"RGB"}:
+        raise Broken(f"image {image!r} opens in mode {some(modes)}: return picture.convert('RGB')")
+
+
+def _reads(source: FeatureSource, name: str) -> None:
+    shape, declared = source.read(name).shape, (source.tokens, source.width)
+    if shape != declared:
+        raise Broken(f"the features of {name!r} are {shape}, not the declared {declared}: correct tokens and width")
 
 
 def rendering(task: Task, role: Role) -> str:
     """The first example as the model and a person see it, which is the remark; without text there is an image."""
     first = task.examples(role)[0]
-    text = f"{task.prefix}{first.whole_text}"
+    text = prefixed(task.prefix, first.whole_text, task.prefix_place)
     if not (first.whole_text or first.images):
         raise Broken(f"example {first.id!r} has neither text nor image: there is nothing to go on")
-    seen = ", ".join(_shown(task, role, image) for image in first.images)
+    source, known = features_for_all(task), task.images(role)
+    if source is None:
+        looks = ["image {} × {}".format(*known.open(image).size) for image in first.images]
+    else:
+        looks = [f"features {source.tokens} × {source.width}"] * len(first.images)
+    seen = ", ".join(looks)
     targets = ", ".join(map(_SHORT.repr, first.targets[:3] or first.references[:3]))
     return f"{', '.join(filter(None, (_SHORT.repr(text), seen)))} -> {targets}"
-
-
-def _shown(task: Task, role: Role, image: str) -> str:
-    known, source = task.images(role), task.precomputed("any")
-    if source is not None:
-        tokens, width = source.read(known.feature_name(image)).shape
-        return f"features {tokens} × {width}"
-    width, height = known.open(image).size
-    return f"image {width} × {height}"
 
 
 def scoring(task: Task, _role: str) -> None:

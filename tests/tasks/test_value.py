@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from synthetic_files import VALUE_FILES, value_clips, write_lines, write_value
 
+from harness.cli.program import invoke
 from tasks import ROLES, DataError
 from tasks._clip_features import ClipFeatures, fit
 from tasks._scattered import Scattered
@@ -348,3 +349,27 @@ def test_official_predictions_score_as_by_the_official_scorers(data, real_folder
         (expected,) = [value["scores"]["CIDEr"] for name, value in official.items() if name.startswith(task.name)]
     scored = made.score(examples, [predictions[example.id] for example in examples])
     assert scored.value == pytest.approx(expected, abs=5e-5 if given.suffix == ".json" else 1e-6)
+
+
+def test_data_check_reads_all_features_and_status_counts_them(data, capsys):
+    parts = Yc2c(data).parts()
+    assert [part.there for part in parts[:-1]] == [1] * 4 and not parts[-2].needed
+    assert parts[-1].name == "video/vis_features/yc2/clip-vit" and parts[-1].there == parts[-1].wanted > 0
+    arguments = ["data", "check", "yc2c", "--data", str(data)]
+    assert invoke(arguments) == 0
+    clips = f"{parts[-1].wanted:,} images"
+    assert clips in capsys.readouterr().out
+    path = features(data, "yc2", Yc2c(data).examples("report")[0].images[0])
+    path.write_bytes(path.read_bytes()[:60])
+    assert invoke(arguments) == 1
+    said = capsys.readouterr().out
+    assert f"1 of {clips} do not decode" in said and str(path) in said
+    path.unlink()
+    assert invoke(arguments) == 1
+    assert f"1 of {clips} are not there ({path.stem})" in capsys.readouterr().out
+
+
+def test_there_are_no_pictures_of_clips(data):
+    images = Tvqa(data).images("report")
+    with pytest.raises(DataError, match="there are features, but no pictures"):
+        images.open(images.ids()[0])
