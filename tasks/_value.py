@@ -196,12 +196,6 @@ class ValueTask(FolderTask, SubmittedTask):
         folder = self._feature_folder
         return super().absent() + ([] if (self.folder / folder).is_dir() else [f"{folder}/"])
 
-    def parts(self) -> Sequence[Part]:
-        """Each annotation file of its own, and the features of all clips."""
-        if self.data is None:
-            return ()
-        return (*super().parts(), self._scattered.part(f"{self.folder.name}/{self._feature_folder}"))
-
     def missing(self) -> str | None:
         """Name the files that are not there, or count the clips; what is there but broken, `examples` tells."""
         try:
@@ -213,7 +207,7 @@ class ValueTask(FolderTask, SubmittedTask):
         """Each file of its own, the test questions too, and all clips' features."""
         if self.data is None:
             return ()
-        features = self._scattered.part(self._place(f"vis_features/{self.clips}/clip-vit"))
+        features = self._scattered.part(self._place(self._feature_folder))
         return (*super().parts(), self._part(self.hidden, needed=False), features)
 
     def fingerprint(self) -> str:
