@@ -39,7 +39,7 @@ def chart_data(group: Group, name: str, board: Table) -> dict[str, Any]:
     rows = [_row(entry, bounds) for entry in group.entries if entry.done]
     tasks = [[task.name, f"{task.title} ({task.metric_title})", task.higher_is_better] for task in group.tasks]
     if group.has_average:
-        tasks.insert(0, ["", f"Average over {', '.join(task.title for task in group.averaged)}", True])
+        tasks.insert(0, ["", f"Average over {_averaged(group)}", True])
     axes = [[column, title, more] for column, title, _, more in AXES if any(column in row["costs"] for row in rows)]
     return {
         "name": name,
@@ -51,6 +51,12 @@ def chart_data(group: Group, name: str, board: Table) -> dict[str, Any]:
         },
         "ranks": _ranks(group, board),
     }
+
+
+def _averaged(group: Group) -> str:
+    if group.has_task_average:
+        return f"{group.values} metric values"
+    return "all tasks" if group.averaged == group.tasks else ", ".join(task.title for task in group.averaged)
 
 
 def _floored(group: Group) -> list[str]:

@@ -15,7 +15,8 @@ from test_leaderboard import at, board, cell, row
 
 from reports.export import table_to_csv
 from reports.statistics import detectable_difference, noise_limit
-from reports.table import Table
+from reports.symbols import LEVEL
+from reports.table import Table, TableCell
 
 TASKS = ("vqa", "caption")
 IMAGES, EACH = 100, 4
@@ -67,6 +68,21 @@ def test_examples_that_do_not_average_to_the_score_give_no_interval(tmp_path: Pa
     table = board(tmp_path)
     assert at(table, "bitfit", "vqa").interval is None
     assert not any("95 % intervals" in note for note in table.notes)
+
+
+def test_a_metric_without_scores_of_examples_takes_no_test_from_the_others(tmp_path: Path) -> None:
+    """As of a correlation, which examples have no part of."""
+    for method, right in (("bitfit", 0.7), ("adapter-single", 0.7)):
+        predicted(tmp_path, method, right)
+    for path in tmp_path.rglob("predictions.parquet"):
+        frame = pd.read_parquet(path)
+        frame.loc[frame["task"] == "caption", "score"] = np.nan
+        frame.to_parquet(path)
+    table = board(tmp_path)
+    level = {
+        c: {m for m in ("bitfit", "adapter-single") if LEVEL in at(table, m, c).symbols} for c in (*TASKS, "Average")
+    }
+    assert len(level["vqa"]) == 1 and not level["caption"] and not level["Average"]
 
 
 def test_relative_and_rank_do_not_depend_on_units_and_disagreement_is_told(run_of) -> None:
@@ -121,6 +137,16 @@ def test_the_smallest_detectable_difference_pools_the_ranked_rows(run_of) -> Non
     assert found.kind == "resolution"
     assert found.cells[3].value == pytest.approx(detectable_difference(pooled, 2))
     assert any(note.startswith("Smallest detectable difference: ") for note in table.notes)
+
+
+def test_what_can_be_detected_stands_below_the_average_over_metric_values(run_of) -> None:
+    tasks = ("glue/mrpc", "glue/rte")
+    cells = [Synthetic("a", dict.fromkeys(tasks, 0.5 + s / 50), tasks=tasks, suite="glue", seed=s) for s in (0, 1)]
+    table = board(run_of(*cells))
+    titles = [column.title for column in table.columns]
+    found = row(table, "Smallest detectable difference").cells
+    assert found[titles.index("Average")].value == pytest.approx(found[titles.index("glue/rte")].value)
+    assert found[titles.index("Average over tasks")] == TableCell() and len(found) == len(titles)
 
 
 def test_one_seed_detects_nothing(run_of) -> None:
