@@ -14,7 +14,7 @@ import pandas as pd
 from reports.columns import records
 from reports.families import families
 from reports.formats import decimal, literal, plain, present
-from reports.rows import flat, read_configuration
+from reports.rows import WORDS, flat, read_configuration
 from reports.run import Run
 
 POINTS = 40  # of one line of a curve
@@ -116,10 +116,10 @@ def _score(row: Mapping[str, Any]) -> list[str]:
 
 
 def _configuration(resolved: Mapping[str, Any]) -> dict[str, str]:
-    """Name → value, nested names joined by a dot as ``--set`` takes them; the labels' overrides are left out."""
+    """Name → value, nested names joined by a dot as ``--set`` takes them; words of reports are left out."""
     parts: dict[str, str] = {}
     for name, value in resolved.items():
-        if name == "overrides":
+        if name in WORDS:
             continue
         if isinstance(value, Mapping):
             parts |= {f"{name}.{inner}": _literal(content) for inner, content in flat(value).items()}

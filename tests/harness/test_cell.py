@@ -397,6 +397,12 @@ def test_a_method_that_trains_nothing_on_text_is_incompatible(text):
         prepare(of_text("projection", catalogue), options, silent)
 
 
+def test_a_tuned_encoder_reads_no_text(text):
+    catalogue, options = text
+    with pytest.raises(Incompatible, match="image_encoder: tuned reads single images, and glue is text"):
+        prepare(of_text("bitfit", catalogue, image_encoder="tuned"), options, silent)
+
+
 def test_the_backbone_is_frozen_but_for_what_the_method_trains(world):
     ready = prepare(a_cell("projection"), world, silent)
     trained = {name for name, parameter in ready.bench.model.named_parameters() if parameter.requires_grad}
