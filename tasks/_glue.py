@@ -11,7 +11,7 @@ import numpy as np
 from tasks._files import read_parquet
 from tasks._glue_files import SETS, GlueSet
 from tasks._text import Labelled, Share, TextTask, halved
-from tasks.base import DataError, Example, Metric, Role, Scored
+from tasks.base import DataError, Example, Metric, Part, Role, Scored
 
 HELD_OUT = 1000
 
@@ -65,6 +65,12 @@ class GlueTask(TextTask):
     def absent(self) -> list[str]:
         """Names of the files that are not there."""
         return [str(path.relative_to(self.folder)) for path in self.files() if not path.is_file()]
+
+    def parts(self) -> Sequence[Part]:
+        """Each of `files`."""
+        if self.data is None:
+            return ()
+        return [self._part(path.relative_to(self.folder).as_posix(), needed=True) for path in self.files()]
 
     def _copy(self, file: str) -> Path:
         name = file.replace("dev", "validation")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tasks._files import open_text
 from tasks._text import Labelled, TextTask, halved
+from tasks.base import Part
 
 FOLDERS = tuple(f"{part}/{side}" for part in ("train", "test") for side in ("neg", "pos"))
 
@@ -46,6 +47,15 @@ class Imdb(TextTask):
     def files(self) -> tuple[Path, ...]:
         """All reviews."""
         return tuple(path for paths in self._reviews.values() for path in paths)
+
+    def parts(self) -> Sequence[Part]:
+        """The reviews of each folder."""
+        if self.data is None:
+            return ()
+        return [
+            Part(self._place(name), len(paths), None, sum(path.stat().st_size for path in paths))
+            for name, paths in self._reviews.items()
+        ]
 
     def labelled(self, file: str) -> Iterable[Labelled]:
         """One example a file."""

@@ -13,6 +13,7 @@ import tasks
 from harness.contract.checks import Check
 from harness.contract.task_rules import BY_ROLE, DECLARED, OVER_ROLES, perfect, sampled
 from tasks import ROLES, Task
+from tasks._folder import FolderTask
 from tasks.floors import floors
 from tasks.suites import known
 
@@ -61,6 +62,14 @@ def test_keeps_the_contract(task, rule):
 @pytest.mark.parametrize("role", ROLES)
 def test_keeps_the_contract_in_every_role(task, rule, role):
     Check(rule, task, role)()
+
+
+def test_files_are_told_where_there_are_some(task):
+    """`data status` calls a task without files embedded."""
+    if isinstance(task, FolderTask):
+        parts = task.parts()
+        assert parts and all(part.there for part in parts if part.needed)
+        assert not type(task)().parts()
 
 
 def test_floors_are_below_perfect_predictions(task):
