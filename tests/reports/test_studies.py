@@ -51,6 +51,22 @@ def test_tasks_trained_each_alone_are_one_row(run_of):
     ]
 
 
+def test_both_averages_of_tasks_trained_each_alone_count_a_repeated_run_once(run_of):
+    tasks = ("glue/mrpc", "glue/rte")
+    scores = {0: (0.6, 0.8), 1: (0.7, 0.9)}
+    alone = [
+        cell("full", scores={task: value}, suite=task, tasks=(task,), seed=seed, data={"glue": f"version {trial}"})
+        for seed, values in scores.items()
+        for task, value in zip(tasks, values, strict=True)
+        for trial in range(1 + (seed == 0))
+    ]
+    (table,) = study_tables(reports.load(run_of(*alone)))
+    (row,) = (row for row in table.rows if row.kind != "floor")
+    found = dict(zip([column.title for column in table.columns], row.cells, strict=True))
+    assert found["Average over tasks"].text == "75.00 ± 7.07" and found["n"].text == "2"
+    assert found["Average"].text == "71.67 ± 7.07"  # over three values: F1 and accuracy of MRPC, accuracy of RTE
+
+
 def test_a_task_that_is_not_there_leaves_no_average(run_of):
     alone = [cell("full", scores={task: 0.5}, suite=task, tasks=(task,)) for task in MINI_TASKS[:2]]
     failed = Synthetic("full", suite="mini-nlvr", tasks=("mini-nlvr",), state="failed", reason="it broke")
