@@ -178,7 +178,8 @@ def attention(method: type[Method], family: str) -> None:
     fused, eager = build(method, family, attention="sdpa"), build(method, family, attention="eager")
     fused.learn()
     eager.model.load_state_dict(fused.model.state_dict())
-    if apart := distance(fused.logits(), eager.logits()):
+    # The two sum in another order; a prompt's large vectors round at some 1e-5.
+    if apart := distance(fused.logits(), eager.logits(), tolerance=1e-4):
         raise Broken(f"eager and fused attention differ ({apart}): enter attention through the verb prefix alone")
 
 
