@@ -90,6 +90,8 @@ def _facts(cell: Cell) -> Facts:
     facts = {name.removeprefix("settings_"): value for name, value in cell.items() if name.startswith("settings_")}
     facts |= json.loads(cell["parameters"])
     alone = present(cell["tasks"]) and " " not in cell["tasks"]
+    # Settings and hyper-parameters both name a rate; the cell's own says which of them counts.
+    facts["learning_rate"] = cell["learning_rate"]
     return facts | {"backbone": cell["backbone"], "training": ALONE if alone else TOGETHER}
 
 
@@ -97,7 +99,12 @@ def _varied(facts: Sequence[Facts]) -> list[str]:
     """Names of what the cells of a method differ in; of a rate that only follows from something else, nothing."""
     names = dict.fromkeys(name for known in facts for name in known)
     varied = [name for name in names if len({literal(known.get(name)) for known in facts}) > 1]
-    return [name for name in varied if name != "learning_rate"] or varied
+    others = [name for name in varied if name != "learning_rate"]
+    rates: dict[Setting, set[str]] = {}
+    for known in facts:
+        setting = tuple(literal(known.get(name)) for name in others)
+        rates.setdefault(setting, set()).add(literal(known.get("learning_rate")))
+    return others if all(len(each) == 1 for each in rates.values()) else varied
 
 
 def _said(name: str, value: Any) -> str:
