@@ -72,9 +72,10 @@ def _rows(cells: Sequence[Cell]) -> list[tuple[str, Setting, list[Cell]]]:
     for cell in cells:
         methods.setdefault(cell["method"], []).append(cell)
     place = {method: number for number, method in enumerate(REFERENCES)}
+    several = len({cell["suite"] for cell in cells if not _alone(cell)}) > 1
     rows = []
     for method in sorted(methods, key=lambda name: (place.get(name, len(place)), name)):
-        facts = [_facts(cell) for cell in methods[method]]
+        facts = [_facts(cell, several) for cell in methods[method]]
         varied = _varied(facts)
         together: dict[Setting, list[Cell]] = {}
         order: dict[Setting, Any] = {}
@@ -86,13 +87,18 @@ def _rows(cells: Sequence[Cell]) -> list[tuple[str, Setting, list[Cell]]]:
     return rows
 
 
-def _facts(cell: Cell) -> Facts:
+def _alone(cell: Cell) -> bool:
+    return present(cell["tasks"]) and " " not in cell["tasks"]
+
+
+def _facts(cell: Cell, several: bool) -> Facts:
+    """What may vary; where tasks are trained together in ``several`` suites, their names tell them apart."""
     facts = {name.removeprefix("settings_"): value for name, value in cell.items() if name.startswith("settings_")}
     facts |= json.loads(cell["parameters"])
-    alone = present(cell["tasks"]) and " " not in cell["tasks"]
+    together = cell["suite"] if several else TOGETHER
     # Settings and hyper-parameters both name a rate; the cell's own says which of them counts.
     facts["learning_rate"] = cell["learning_rate"]
-    return facts | {"backbone": cell["backbone"], "training": ALONE if alone else TOGETHER}
+    return facts | {"backbone": cell["backbone"], "training": ALONE if _alone(cell) else together}
 
 
 def _varied(facts: Sequence[Facts]) -> list[str]:

@@ -74,6 +74,13 @@ def test_tasks_trained_each_alone_are_one_row(run_of):
     ]
 
 
+def test_suites_of_several_tasks_share_no_row(run_of):
+    scores = {"photos": {"vqa": 0.5, "gqa": 0.5}, "drawings": {"vqa": 0.7, "gqa": 0.7}}
+    cells = [cell("full", scores=each, suite=suite, tasks=tuple(each)) for suite, each in scores.items()]
+    (table,) = study_tables(reports.load(run_of(*cells)))
+    assert texts(table, "Setting", "vqa") == [("drawings", "70.00"), ("photos", "50.00")]
+
+
 def test_both_averages_of_tasks_trained_each_alone_count_a_repeated_run_once(run_of):
     tasks = ("glue/mrpc", "glue/rte")
     scores = {0: (0.6, 0.8), 1: (0.7, 0.9)}
