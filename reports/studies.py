@@ -72,9 +72,10 @@ def _rows(cells: Sequence[Cell]) -> list[tuple[str, Setting, list[Cell]]]:
     for cell in cells:
         methods.setdefault(cell["method"], []).append(cell)
     place = {method: number for number, method in enumerate(REFERENCES)}
+    several = len({cell["suite"] for cell in cells if not _alone(cell)}) > 1
     rows = []
     for method in sorted(methods, key=lambda name: (place.get(name, len(place)), name)):
-        facts = [_facts(cell) for cell in methods[method]]
+        facts = [_facts(cell, several) for cell in methods[method]]
         varied = _varied(facts)
         together: dict[Setting, list[Cell]] = {}
         order: dict[Setting, Any] = {}
@@ -86,18 +87,30 @@ def _rows(cells: Sequence[Cell]) -> list[tuple[str, Setting, list[Cell]]]:
     return rows
 
 
-def _facts(cell: Cell) -> Facts:
+def _alone(cell: Cell) -> bool:
+    return present(cell["tasks"]) and " " not in cell["tasks"]
+
+
+def _facts(cell: Cell, several: bool) -> Facts:
+    """What may vary; where tasks are trained together in ``several`` suites, their names tell them apart."""
     facts = {name.removeprefix("settings_"): value for name, value in cell.items() if name.startswith("settings_")}
     facts |= json.loads(cell["parameters"])
-    alone = present(cell["tasks"]) and " " not in cell["tasks"]
-    return facts | {"backbone": cell["backbone"], "training": ALONE if alone else TOGETHER}
+    together = cell["suite"] if several else TOGETHER
+    # Settings and hyper-parameters both name a rate; the cell's own says which of them counts.
+    facts["learning_rate"] = cell["learning_rate"]
+    return facts | {"backbone": cell["backbone"], "training": ALONE if _alone(cell) else together}
 
 
 def _varied(facts: Sequence[Facts]) -> list[str]:
     """Names of what the cells of a method differ in; of a rate that only follows from something else, nothing."""
     names = dict.fromkeys(name for known in facts for name in known)
     varied = [name for name in names if len({literal(known.get(name)) for known in facts}) > 1]
-    return [name for name in varied if name != "learning_rate"] or varied
+    others = [name for name in varied if name != "learning_rate"]
+    rates: dict[Setting, set[str]] = {}
+    for known in facts:
+        setting = tuple(literal(known.get(name)) for name in others)
+        rates.setdefault(setting, set()).add(literal(known.get("learning_rate")))
+    return others if all(len(each) == 1 for each in rates.values()) else varied
 
 
 def _said(name: str, value: Any) -> str:

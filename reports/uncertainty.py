@@ -59,17 +59,21 @@ def contest(group: Group, drawn: Draws | None) -> Contest:
     tasks = [task for task in group.tasks if task.higher_is_better]
     whole = [e for e in group.entries if e.average is not None and all(task.name in e.scores for task in tasks)]
     ranked = [entry for entry in whole if entry.kind == "ranked"] if group.scored_on == "report" else []
-    sound = [entry for entry in ranked if all(entry.scores[task.name].sound for task in tasks)] or ranked
-    full = [entry for entry in whole if entry.method == "full" and entry.control == "none"]
+
+    def sound(entries: Sequence[Entry]) -> Sequence[Entry]:
+        return [entry for entry in entries if all(entry.scores[task.name].sound for task in tasks)] or entries
+
+    competing = sound(ranked)
+    full = sound([entry for entry in whole if entry.method == "full" and entry.control == "none"])
     return Contest(
         tasks=tuple(task.title for task in tasks),
         averaged={task.title for task in group.averaged},
         scores={entry.label: [entry.scores[task.name].summary.mean for task in tasks] for entry in whole},
-        competing=tuple(entry.label for entry in sound),
+        competing=tuple(entry.label for entry in competing),
         averages={entry.label: entry.average.mean for entry in whole if entry.average is not None},
         titles={entry.label: entry.headline for entry in group.entries},
         full=full[0].label if full and group.scored_on == "report" else None,
-        draws=_draws(sound, group, drawn),
+        draws=_draws(competing, group, drawn),
     )
 
 

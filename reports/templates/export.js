@@ -40,13 +40,19 @@ function markdown({ titles, numbers, rows }) {
   ].join("\n")}\n`;
 }
 
+// As in reports/latex.py.
 const TEX = {
-  "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "±": "$\\pm$", "−": "$-$", "≈": "$\\approx$",
-  "†": "\\dag{}", "‡": "\\ddag{}", "§": "\\S{}", "…": "\\ldots{}", "–": "--", "×": "$\\times$",
+  "\\": "\\textbackslash{}", "{": "\\{", "}": "\\}", "$": "\\$", "&": "\\&", "#": "\\#", "%": "\\%", "_": "\\_",
+  "~": "\\textasciitilde{}", "^": "\\textasciicircum{}", "<": "\\textless{}", ">": "\\textgreater{}",
+  "|": "\\textbar{}", "\"": "\\symbol{34}", "`": "\\textasciigrave{}", "[": "{[}", "*": "{*}", "–": "\\textendash{}",
+  "−": "$-$", "±": "$\\pm$", "×": "$\\times$", "·": "$\\cdot$", "→": "$\\rightarrow$", "∞": "$\\infty$",
+  "…": "\\ldots{}", "†": "$\\dagger$", "‡": "$\\ddagger$", "§": "\\S{}", "¶": "\\P{}", "≈": "$\\approx$",
+  "◇": "$\\diamond$", "∗": "$\\ast$", "∘": "$\\circ$", "‖": "$\\parallel$", "²": "\\textsuperscript{2}",
+  "Σ": "$\\Sigma$"
 };
 
 function latex({ titles, numbers, rows }) {
-  const escaped = (text) => text.replace(/[\\~^±−≈†‡§…–×{}$&#_%]/g, (letter) => TEX[letter] ?? `\\${letter}`);
+  const escaped = (text) => [...text].map((letter) => TEX[letter] ?? letter).join("").replace(/(['-])(?=\1)/g, "$1{}");
   const marked = { best: (text) => `\\textbf{${text}}`, second: (text) => `\\underline{${text}}`, "": (text) => text };
   const raised = (symbols) => (symbols ? `\\textsuperscript{${escaped(symbols)}}` : "");
   const line = (cells) => `${cells.join(" & ")} \\\\`;

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 
+from reports import latex
 from reports.latex import escaped, table_to_latex
 from reports.statistics import Summary
 from reports.table import Column, Row, Table, TableCell, score_cell
@@ -93,3 +96,9 @@ def test_text_keeps_its_letters() -> None:
 def test_letters_unknown_to_pdflatex_are_told() -> None:
     first = table_to_latex(table(Row((TableCell("Пример 🦜"), TableCell())))).splitlines()[0]
     assert first == r"% \usepackage{booktabs}; some letters need XeLaTeX or LuaLaTeX"
+
+
+def test_the_page_escapes_as_the_files_do() -> None:
+    script = Path(latex.__file__).parent.joinpath("templates", "export.js").read_text("utf-8")
+    (commands,) = re.findall(r"^const TEX = (\{$.*?^\});$", script, re.MULTILINE | re.DOTALL)
+    assert json.loads(commands) == latex._COMMANDS

@@ -37,6 +37,29 @@ def test_a_setting_says_what_varies_within_a_method_in_order(run_of):
     assert table.rows[0].cells[-2].value == pytest.approx(60)  # the mean of the accuracies
 
 
+def test_cells_of_different_learning_rates_share_no_row(run_of):
+    rates = {1e-3: 0.5, 1e-4: 0.7}
+    crossed = [
+        cell("adapter", scores={"mini-vqa": value}, overrides={"rank": rank, "learning_rate": rate})
+        for rate, value in rates.items()
+        for rank in (2, 8)
+    ]
+    own = {"learning_rate": 0.01}  # among a method's hyper-parameters, whatever the settings say
+    by_settings = [
+        cell("prompt", scores={"mini-vqa": value}, overrides=own, settings={"learning_rate": rate})
+        for rate, value in rates.items()
+    ]
+    (table,) = study_tables(reports.load(run_of(*crossed, *by_settings)))
+    assert texts(table, "Setting", "VQA") == [
+        ("learning rate: 0.0001, rank: 2", "70.00"),
+        ("learning rate: 0.0001, rank: 8", "70.00"),
+        ("learning rate: 0.001, rank: 2", "50.00"),
+        ("learning rate: 0.001, rank: 8", "50.00"),
+        ("learning rate: 0.0001", "70.00"),
+        ("learning rate: 0.001", "50.00"),
+    ]
+
+
 def test_tasks_trained_each_alone_are_one_row(run_of):
     alone = [
         cell("full", scores={task: SCORES[task] + seed / 10}, suite=task, tasks=(task,), seed=seed)
@@ -49,6 +72,13 @@ def test_tasks_trained_each_alone_are_one_row(run_of):
         ("each task alone", "65.00 ± 7.07", "65.00 ± 7.07", "2"),
         ("tasks together", "60.00", "60.00", "1"),
     ]
+
+
+def test_suites_of_several_tasks_share_no_row(run_of):
+    scores = {"photos": {"vqa": 0.5, "gqa": 0.5}, "drawings": {"vqa": 0.7, "gqa": 0.7}}
+    cells = [cell("full", scores=each, suite=suite, tasks=tuple(each)) for suite, each in scores.items()]
+    (table,) = study_tables(reports.load(run_of(*cells)))
+    assert texts(table, "Setting", "vqa") == [("drawings", "70.00"), ("photos", "50.00")]
 
 
 def test_both_averages_of_tasks_trained_each_alone_count_a_repeated_run_once(run_of):

@@ -123,6 +123,13 @@ def test_ranks_scatter_with_the_seeds(run_of) -> None:
     assert any("with 95 % interval" in note and "Nemenyi" in note for note in table.notes)
 
 
+def test_rows_are_relative_to_full_fine_tuning_on_all_examples(run_of) -> None:
+    hurried = cell("full", 0.1, 0.1, settings={"limit": 5}, data={"mini": "other"})
+    whole = cell("full", 0.8, 0.8, overrides={"learning_rate": 0.1})
+    table = board(run_of(hurried, whole, cell("bitfit", 0.4, 0.4)))
+    assert at(table, "bitfit", "Relative to full (%)").value == pytest.approx(50)
+
+
 def test_without_full_fine_tuning_nothing_is_relative(run_of) -> None:
     titles = [column.title for column in board(run_of(cell("a", 0.6, 1.2), cell("b", 0.5, 1.1))).columns]
     assert "Relative to full (%)" not in titles and "Mean rank" in titles
