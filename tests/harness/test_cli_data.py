@@ -202,6 +202,22 @@ def test_what_the_downloads_lack_is_told(tmp_path: Path, capsys: Captured) -> No
     assert Gqa(data).missing() is not None
 
 
+def test_a_damaged_member_of_a_zip_file_is_one_line(tmp_path: Path, capsys: Captured) -> None:
+    made, source, data = tmp_path / "made", tmp_path / "downloads", tmp_path / "data"
+    downloads_of_coco(source, made)
+    with zipfile.ZipFile(source / "caption_datasets.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(made / "coco" / "dataset_coco.json", "dataset_coco.json")
+    whole = (source / "caption_datasets.zip").read_bytes()
+    start = 30 + len("dataset_coco.json")  # of what is packed
+    packing = whole.index(b"PK\x01\x02") + 10  # how it is packed, as the list at the end says
+    for place in (start, packing):
+        (source / "caption_datasets.zip").write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        assert invoke(["data", "prepare", "coco-caption", "--from", str(source), "--data", str(data)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "caption_datasets.zip/dataset_coco.json: cannot be read whole" in line and "fetch it again" in line
+    assert not list(data.rglob("dataset_coco.json"))
+
+
 def test_two_files_of_one_name_are_told_apart_by_their_folders_or_refused(tmp_path: Path, capsys: Captured) -> None:
     source, data = tmp_path / "clone", tmp_path / "data"
     write_nlvr2(tmp_path / "made")
