@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
 
@@ -181,6 +182,19 @@ def test_zip_files_become_the_layout_and_a_stopped_call_goes_on(
     (data / "vqav2" / "v2_mscoco_val2014_annotations.json").unlink()
     state, reason = outcomes(["vqav2", "--data", str(data)], capsys, 1)["checksums"]
     assert state == "failed" and reason.startswith("2 of 53 prepared files changed (coco/train2014/")
+
+
+def test_two_processes_do_not_write_into_one_data_folder(tmp_path: Path, capsys: Captured) -> None:
+    made, source, data = tmp_path / "made", tmp_path / "downloads", tmp_path / "data"
+    downloads_of_coco(source, made)
+    command = ["data", "prepare", "coco-caption", "--from", str(source), "--data", str(data)]
+    (data / ".prepared").mkdir(parents=True)
+    with FileLock(data / ".prepared" / "lock"):
+        assert invoke(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{data}: another process prepares data there; wait for it" in line
+    assert not (data / "coco").exists()
+    assert invoke(command) == 0
 
 
 def test_what_the_downloads_lack_is_told(tmp_path: Path, capsys: Captured) -> None:
