@@ -9,8 +9,11 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from harness.errors import UserError
 from harness.run_folder import make_folder
@@ -18,6 +21,7 @@ from harness.store import Progress, silent
 from tasks import Task
 from tasks.files import Source, Step
 
+NOTES = ".prepared"  # the folder in the data folder
 SYNCED = 1 << 20  # bytes; to wait for the disk after each of a hundred thousand photos would take very long
 
 
@@ -34,7 +38,7 @@ def prepare(task: Task, source: Path, progress: Progress = silent) -> Prepared:
     """Write what the task reads into its data folder; what is there already is kept.
 
     Raises:
-        UserError: there is nothing to prepare, or the data folder cannot be written.
+        UserError: there is nothing to prepare, another process prepares, or the data folder cannot be written.
         DataError: a download is broken.
     """
     if task.data is None:
@@ -46,10 +50,11 @@ def prepare(task: Task, source: Path, progress: Progress = silent) -> Prepared:
         waiting = [step for step in steps if step.target not in written and not _is_there(task.data / step.target)]
         if not waiting:
             break
-        for done, step in enumerate(waiting, 1):
-            _write(task, task.data, step)
-            written.add(step.target)
-            progress(f"{task.name}: {step.target}", done, len(waiting))
+        with _alone(task.data):
+            for done, step in enumerate(waiting, 1):
+                _write(task, task.data, step)
+                written.add(step.target)
+                progress(f"{task.name}: {step.target}", done, len(waiting))
     missing = kind(task.data).missing()
     if not steps and missing:
         raise UserError(f"--from {source}: nothing found for {task.name}: {missing}")
@@ -71,6 +76,23 @@ def altered(task: Task, progress: Progress = silent) -> tuple[int, list[str]]:
         if not same:
             wrong.append(target)
     return len(noted), wrong
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Keep other processes from writing into the data folder: tasks share files. A killed process leaves no lock."""
+    notes = data / NOTES
+    make_folder(notes)
+    try:
+        lock = FileLock(notes / "lock").acquire(timeout=0)
+    except Timeout as error:
+        raise UserError(
+            f"{data}: another process prepares data there; wait for it, then give the same command"
+        ) from error
+    except OSError as error:
+        raise UserError(f"{notes}: cannot be written ({error.strerror}); give another --data") from error
+    with lock:
+        yield
 
 
 def _is_there(path: Path) -> bool:
@@ -102,7 +124,7 @@ def _write(task: Task, data: Path, step: Step) -> None:
 
 
 def _notes(task: Task, data: Path) -> Path:
-    return data / ".prepared" / f"{task.name.replace('/', '-')}.jsonl"
+    return data / NOTES / f"{task.name.replace('/', '-')}.jsonl"
 
 
 def _noted(task: Task) -> Iterator[tuple[str, str]]:

@@ -48,8 +48,17 @@ def read_steps(path: Path, width: int) -> np.ndarray:
         raise DataError(
             f"{path}: has no array {ARRAY!r}; expected features ({width} wide) as VALUE gives out"
         ) from error
-    # What is no archive at all gives numpy's other errors.
-    except (OSError, EOFError, ValueError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+    # What is no archive at all gives numpy's other errors; damaged flags look like encryption (RuntimeError).
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         reason = " ".join(str(error).split())[:120]
         raise DataError(f"{path}: is no whole .npz file ({reason}); fetch it again") from error
     if steps.ndim != 2 or steps.shape[1] != width or not len(steps) or not np.issubdtype(steps.dtype, np.floating):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
+import zlib
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 
 from tasks.base import DataError
+
+_BROKEN = (zipfile.BadZipFile, EOFError, zlib.error, RuntimeError)
+"""What zipfile says of damaged content; a RuntimeError of a member that is encrypted or packed in another way."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Entry:
         """
         try:
             return self.path.read_bytes() if self.path else self._archive.read(self.member)
-        except (OSError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, *_BROKEN) as error:
             raise self._broken(error) from error
 
     def put(self, target: Path) -> None:
@@ -43,11 +47,14 @@ class Entry:
             OSError: the target cannot be written.
         """
         if self.path is None:
-            with target.open("wb") as out:
+            try:
+                inner = self._archive.open(self.member)
+            except (OSError, *_BROKEN) as error:
+                raise self._broken(error) from error
+            with inner, target.open("wb") as out:
                 try:
-                    with self._archive.open(self.member) as inner:
-                        shutil.copyfileobj(inner, out)
-                except (zipfile.BadZipFile, EOFError) as error:
+                    shutil.copyfileobj(inner, out)
+                except _BROKEN as error:
                     raise self._broken(error) from error
             return
         try:
@@ -95,7 +102,7 @@ class Source:
     def _list(self, path: Path, found: defaultdict[str, list[Entry]]) -> None:
         try:
             archive = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
+        except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
             raise DataError(f"{path}: is not a whole zip file ({error}); fetch it again") from error
         for member in archive.infolist():
             name = PurePosixPath(member.filename).name

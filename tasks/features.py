@@ -183,7 +183,7 @@ class Hdf5Features(FeatureSource):
                         f"{path}: has no {key}, but {held}; name the file as the image in it, or fetch it again"
                     )
                 grid = file[key][()]
-        except OSError as error:
+        except (OSError, RuntimeError, ValueError) as error:  # h5py has no error of its own
             reason = " ".join(str(error).split())
             raise DataError(f"{path}: is no whole HDF5 file ({reason}); fetch it again") from error
         square = grid.ndim == 2 and isqrt(len(grid)) ** 2 == len(grid) >= self.tokens

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tasks"))
 
@@ -183,6 +184,19 @@ def test_zip_files_become_the_layout_and_a_stopped_call_goes_on(
     assert state == "failed" and reason.startswith("2 of 53 prepared files changed (coco/train2014/")
 
 
+def test_two_processes_do_not_write_into_one_data_folder(tmp_path: Path, capsys: Captured) -> None:
+    made, source, data = tmp_path / "made", tmp_path / "downloads", tmp_path / "data"
+    downloads_of_coco(source, made)
+    command = ["data", "prepare", "coco-caption", "--from", str(source), "--data", str(data)]
+    (data / ".prepared").mkdir(parents=True)
+    with FileLock(data / ".prepared" / "lock"):
+        assert invoke(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"{data}: another process prepares data there; wait for it" in line
+    assert not (data / "coco").exists()
+    assert invoke(command) == 0
+
+
 def test_what_the_downloads_lack_is_told(tmp_path: Path, capsys: Captured) -> None:
     made, source, data = tmp_path / "made", tmp_path / "downloads", tmp_path / "data"
     downloads_of_coco(source, made)
@@ -200,6 +214,22 @@ def test_what_the_downloads_lack_is_told(tmp_path: Path, capsys: Captured) -> No
     assert invoke(["data", "prepare", "mini-vqa", "--from", str(source), "--data", str(data)]) == 2
     assert "mini-vqa: reads no files that could be prepared" in capsys.readouterr().err
     assert Gqa(data).missing() is not None
+
+
+def test_a_damaged_member_of_a_zip_file_is_one_line(tmp_path: Path, capsys: Captured) -> None:
+    made, source, data = tmp_path / "made", tmp_path / "downloads", tmp_path / "data"
+    downloads_of_coco(source, made)
+    with zipfile.ZipFile(source / "caption_datasets.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(made / "coco" / "dataset_coco.json", "dataset_coco.json")
+    whole = (source / "caption_datasets.zip").read_bytes()
+    start = 30 + len("dataset_coco.json")  # of what is packed
+    packing = whole.index(b"PK\x01\x02") + 10  # how it is packed, as the list at the end says
+    for place in (start, packing):
+        (source / "caption_datasets.zip").write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        assert invoke(["data", "prepare", "coco-caption", "--from", str(source), "--data", str(data)]) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "caption_datasets.zip/dataset_coco.json: cannot be read whole" in line and "fetch it again" in line
+    assert not list(data.rglob("dataset_coco.json"))
 
 
 def test_two_files_of_one_name_are_told_apart_by_their_folders_or_refused(tmp_path: Path, capsys: Captured) -> None:

@@ -83,6 +83,11 @@ def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size - 64)
 
 
+def damage_list(path):
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"HEAP", b"JUNK"))
+
+
 def rewrite(**change):
     return lambda path: write_hdf5(path.parent, path.stem, **change)
 
@@ -92,6 +97,7 @@ def rewrite(**change):
     [
         (truncate, r"b\.h5: is no whole HDF5 file \(.*truncated.*\); fetch it again"),
         (lambda path: path.write_bytes(b"<html>"), r"b\.h5: is no whole HDF5 file"),
+        (damage_list, r"b\.h5: is no whole HDF5 file"),
         (rewrite(key="other/features"), r"b\.h5: has no b/features, but other; name the file as the image in it"),
         (rewrite(key="b/boxes"), r"b\.h5: has no b/features, but b"),
         (rewrite(features=grid("b", width=5)), r"b\.h5: b/features is \(49, 5\); expected \(36 patches .*, 8\)"),
@@ -99,7 +105,17 @@ def rewrite(**change):
         (rewrite(features=grid("b", 5)), r"b\.h5: b/features is \(25, 8\)"),
         (rewrite(features=grid("b")[None]), r"b\.h5: b/features is \(1, 49, 8\)"),
     ],
-    ids=["truncated", "no HDF5", "other image", "other key", "width", "not square", "too small", "batch"],
+    ids=[
+        "truncated",
+        "no HDF5",
+        "damaged list",
+        "other image",
+        "other key",
+        "width",
+        "not square",
+        "too small",
+        "batch",
+    ],
 )
 def test_a_broken_hdf5_file_is_one_line_with_file_record_and_fix(tmp_path, damage, said):
     paths = [write_hdf5(tmp_path, name) for name in ("a", "b")]

@@ -220,6 +220,12 @@ def damage(path):
     path.write_bytes(bytes(content))
 
 
+def encrypt(path):
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # of the list at the end
+    path.write_bytes(bytes(content))
+
+
 def rename(path):
     np.savez(path, other=np.zeros((2, 512), np.float32))
 
@@ -240,6 +246,7 @@ def bare(path):
         (truncate, "is no whole .npz file"),
         (empty, "is no whole .npz file"),
         (damage, "is no whole .npz file"),
+        (encrypt, "is no whole .npz file"),
         (objects, "is no whole .npz file"),
         (bare, "is no whole .npz file"),
         (rename, "has no array 'features'; expected features (512 wide)"),
@@ -254,6 +261,7 @@ def bare(path):
         "truncated",
         "empty",
         "damaged",
+        "encrypted",
         "objects",
         "bare array",
         "name",
