@@ -172,7 +172,7 @@ class Task(ABC):
     """A plugin: one file in ``tasks/``, an entry point in group ``harness.tasks``, or a file given by ``--plugin``."""
 
     name: ClassVar[str]
-    version: ClassVar[str]  # changes whenever the same data could give other examples
+    version: ClassVar[str]  # changes whenever the same data could give other examples, or decoding other answers
     prefix: ClassVar[str]  # put to the text when task prefixes are on, for instance "vqa: "
     prefix_place: ClassVar[Literal["before", "after"]] = "before"  # the text, its subtitles included
     published_prefix: ClassVar[str | None] = None  # what the papers' code puts there, where it is something else

@@ -17,7 +17,7 @@ class CocoCaption(KarpathyTask):
     """Describe one photo in a sentence."""
 
     name = "coco-caption"
-    version = "1"
+    version = "2"
     prefix = "caption: "
     decoding = Decoding(beams=5, max_length=20)
     loss = "token"

@@ -35,7 +35,7 @@ class Gqa(PhotoTask):
     """One composed question about one photo."""
 
     name = "gqa"
-    version = "1"
+    version = "2"
     prefix = "gqa: "
     published_prefix = "gpa: "
     decoding = Decoding(max_length=20)

@@ -29,7 +29,7 @@ class Vqav2(KarpathyTask):
     """One open question about one photo."""
 
     name = "vqav2"
-    version = "1"
+    version = "2"
     prefix = "vqa: "
     decoding = Decoding(max_length=20)
     loss = "weighted-example"
